@@ -1,0 +1,39 @@
+# The commands of this project. Every one of them makes .venv first if it is missing.
+PYTHON ?= python3.11
+BIN := .venv/bin
+export MALLOC_MMAP_THRESHOLD_ = 4294967296
+export MALLOC_TRIM_THRESHOLD_ = 17179869184
+export DO_NOT_TRACK = 1
+export PREFECT_SERVER_ANALYTICS_ENABLED = false
+export DVC_NO_ANALYTICS = 1
+
+.PHONY: demo serve test test-slow lint pretrain quality bench lock clean
+demo: .venv/ready            ## the whole job on the embedded base: two toys in, videos of both out
+	PREFECT_API_URL= PREFECT_LOGGING_LEVEL=INFO $(BIN)/python -m flows.full run --combination toys --approval auto
+
+serve: .venv/ready           ## a Prefect server on 127.0.0.1 (if none answers) and the deployment videodreamer/full
+	$(BIN)/python -m flows.serve
+
+test: .venv/ready            ## all tests but the slow ones
+	$(BIN)/python -m pytest
+
+test-slow: .venv/ready       ## the slow tests too
+	$(BIN)/python -m pytest -m ""
+
+lint: .venv/ready            ## ruff, import-linter, pyright
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/pyright
+
+pretrain: .venv/ready        ## train the embedded base from nothing (hours); goes on where it was stopped
+	$(BIN)/python -m tasks.pretrain
+
+.venv/ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+lock: .venv/ready            ## write requirements.lock from what is installed
+	$(BIN)/pip freeze --exclude-editable > requirements.lock

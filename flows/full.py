@@ -1,0 +1,76 @@
+"""The flow "videodreamer": pictures in, customised videos out. `python -m flows.full` serves its deployment "full"."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from prefect import flow, get_run_logger
+from pydantic import Field
+
+from flows.approval import Approval, approve
+from flows.reproduce import StageError, reproduce
+from vd_core.config import load_params
+from vd_core.errors import InputError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@flow(name="videodreamer", log_prints=True, retries=0)
+def full(
+    combination: Annotated[str, Field(description="What to customise: a name under combinations in params.yaml.")] = "toys",
+    approval: Annotated[
+        Approval, Field(description="ask: a person chooses pictures; auto: the best-ranked are taken; skip: no re-finetuning.")
+    ] = "ask",
+) -> dict:
+    """Customise a base for one combination and render its videos. Returns the metrics."""
+    os.chdir(ROOT)
+    load_params().combination(combination)
+    reproduce("mix", combination)
+    reproduce("finetune", combination)
+    reproduce("sample", combination)
+    approve(combination, approval)
+    reproduce("refinetune", combination)
+    reproduce("motion", combination)
+    reproduce("swap", combination)
+    reproduce("render", combination)
+    reproduce("evaluate", combination)
+    return report(combination)
+
+
+def report(combination: str) -> dict:
+    """Say where everything is; the metrics."""
+    folder, metrics = Path("runs") / combination / "render", Path("metrics") / f"{combination}.json"
+    logger = get_run_logger()
+    logger.info(f"videos (mp4 and gif): {folder}/")
+    logger.info(f"contact sheet: {folder}/sheet.jpg")
+    logger.info(f"metrics: {metrics}")
+    return json.loads(metrics.read_text())
+
+
+cli = typer.Typer(add_completion=False)
+
+
+@cli.command()
+def serve() -> None:
+    """Serve the deployment videodreamer/full from this process until it is stopped."""
+    full.serve(name="full", description=full.description, parameters={"combination": "toys", "approval": "ask"})
+
+
+@cli.command()
+def run(combination: str = "toys", approval: str = "auto", debug: bool = False) -> None:
+    """Run the flow here and now, without a server."""
+    try:
+        metrics = full(combination, approval)
+    except (InputError, StageError) as error:
+        if debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    print(json.dumps(metrics, indent=1))
+
+
+if __name__ == "__main__":
+    cli()

@@ -1,0 +1,1 @@
+"""The stages of dvc.yaml: read files, call vd_core, write files."""

@@ -1,0 +1,43 @@
+"""finetune, sample, picks → runs/<combination>/refinetune: finetuned again on the picked pictures (III-D)."""
+
+import shutil
+from pathlib import Path
+
+from tasks.command import open_base, open_subjects, replaced_folder, run_folder, run_stage, state_file
+from tasks.finetune import settings_from, subject_pictures
+from vd_core.adapters import load_lora, load_visual_adapter, save_lora, save_visual_adapter
+from vd_core.config import Params
+from vd_core.data import build_data
+from vd_core.images import load_square
+from vd_core.picks import read_candidates, read_picks, resolve_picks
+from vd_core.subjects import mixed_prompt
+from vd_core.training import finetune
+
+
+def refinetune(params: Params, name: str) -> None:
+    """Finetune again with Eq. 10: the picks replace D_mix, and P_c replaces P'_c, since the picks have no stitches."""
+    _, subjects = open_subjects(params, name)
+    picks = read_picks(Path("picks") / f"{name}.yaml")
+    paths = resolve_picks(picks, read_candidates(run_folder(name, "sample")), params.hlr.min_picks)
+    before = run_folder(name, "finetune")
+    if not paths:
+        with replaced_folder(run_folder(name, "refinetune")) as folder:
+            shutil.copytree(before, folder, dirs_exist_ok=True)
+        print("approval: skip; the finetuned weights go on unchanged")
+        return
+    base = open_base(params, subjects)
+    picked = [load_square(p, base.resolution) for p in paths]
+    prompts = [s.instance_prompt for s in subjects]
+    data = build_data(base, subject_pictures(base, subjects), picked, prompts, mixed_prompt(subjects))
+    load_lora(base, before, trainable=True)
+    visual_adapter = load_visual_adapter(before).to(base.device)
+    with replaced_folder(run_folder(name, "refinetune")) as folder:
+        settings = settings_from(params, params.hlr.refinetune_steps)
+        finetune(base, visual_adapter, data, settings, state_file(name, "refinetune"), folder / "losses.csv")
+        save_lora(base, folder)
+        save_visual_adapter(visual_adapter, folder)
+    state_file(name, "refinetune").unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    run_stage(refinetune)

@@ -1,0 +1,49 @@
+"""data, finetune → runs/<combination>/sample: HLR's candidates (III-D), scored by our own metrics, best first."""
+
+import json
+
+from tasks.command import open_base, open_subjects, replaced_folder, run_folder, run_stage
+from tasks.finetune import subject_pictures
+from vd_core.adapters import load_lora
+from vd_core.bases import Base, find_source
+from vd_core.config import Params
+from vd_core.generation.images import generate_pictures
+from vd_core.images import numbered_sheet
+from vd_core.metrics.fidelity import SubjectReference, refer_to
+from vd_core.metrics.judges import Judges
+from vd_core.metrics.report import judge_picture, load_judges, to_unit
+from vd_core.subjects import Subject, mixed_prompt, plain_prompt
+
+
+def references(judges: Judges, base: Base, subjects: list[Subject]) -> list[SubjectReference]:
+    """What each subject looks like to the judges."""
+    pictures = subject_pictures(base, subjects)
+    return [refer_to(judges, s.class_noun, to_unit(own)) for s, own in zip(subjects, pictures, strict=True)]
+
+
+def sample(params: Params, name: str) -> None:
+    """Sample, score and rank candidate pictures of all subjects together."""
+    _, subjects = open_subjects(params, name)
+    base = open_base(params, subjects)
+    load_lora(base, run_folder(name, "finetune"))
+    related, count = params.hlr.related_prompts or ("",), params.hlr.candidates
+    prompts = [f"{mixed_prompt(subjects)} {related[i % len(related)]}".strip() for i in range(count)]
+    seeds = [(params.seed << 16) + i for i in range(count)]
+    render = params.render
+    pictures = generate_pictures(base, prompts, seeds, render.num_inference_steps, render.guidance_scale)
+    judges = load_judges(find_source(params.base).judges)
+    known = references(judges, base, subjects)
+    figures = [judge_picture(judges, p, known, plain_prompt(q, subjects)) for p, q in zip(pictures, prompts, strict=True)]
+    order = sorted(range(count), key=lambda i: -figures[i]["rank_score"])
+    with replaced_folder(run_folder(name, "sample")) as folder:
+        rows = []
+        for number, i in enumerate(order, start=1):
+            pictures[i].save(folder / f"{number:03d}.png")
+            rows.append({"number": number, "file": f"{number:03d}.png", "prompt": prompts[i], "seed": seeds[i], "figures": figures[i]})
+        (folder / "candidates.json").write_text(json.dumps(rows, indent=1) + "\n")
+        numbered_sheet([pictures[i] for i in order]).save(folder / "sheet.jpg", quality=90)
+    print(f"{count} candidates in {run_folder(name, 'sample')}/, ranked in sheet.jpg")
+
+
+if __name__ == "__main__":
+    run_stage(sample)

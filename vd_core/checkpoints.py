@@ -1,0 +1,51 @@
+"""A training's state on disk: written aside and renamed, read back to the bit, and refused when it belongs to another run."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+Named = dict[str, nn.Parameter]
+
+
+def save_checkpoint(path: Path, parameters: Named, optimizer: torch.optim.Optimizer, step: int, fingerprint: str) -> None:
+    """Write the trained parameters and their optimiser state after `step` steps."""
+    tensors = {f"model.{k}": p for k, p in parameters.items()}
+    for name, parameter in parameters.items():
+        tensors |= {f"optimizer.{name}.{k}": v for k, v in optimizer.state[parameter].items()}
+    tensors = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(".tmp")
+    save_file(tensors, aside, {"step": json.dumps(step), "fingerprint": fingerprint})
+    os.replace(aside, path)
+
+
+@torch.no_grad()
+def load_checkpoint(path: Path, parameters: Named, optimizer: torch.optim.Optimizer, fingerprint: str) -> int:
+    """Read a checkpoint in place; the step to go on from: 0 if there is none, or if it is another run's (`fingerprint`)."""
+    if not path.exists():
+        return 0
+    with safe_open(path, "pt") as file:
+        if file.metadata()["fingerprint"] != fingerprint:
+            return 0
+        for name, parameter in parameters.items():
+            parameter.copy_(file.get_tensor(f"model.{name}"))
+            prefix = f"optimizer.{name}."
+            keys = [k for k in file.keys() if k.startswith(prefix)]
+            state = {k[len(prefix) :]: file.get_tensor(k) for k in keys}
+            optimizer.state[parameter] = {k: v if k == "step" else v.to(parameter.device) for k, v in state.items()}
+        return json.loads(file.metadata()["step"])
+
+
+def fingerprint_of(settings: dict, tensors: Iterable[torch.Tensor]) -> str:
+    """A hash of everything that decides how a training goes on: its settings (plain values) and the tensors it starts from."""
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
+    for tensor in tensors:
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

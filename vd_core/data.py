@@ -1,0 +1,75 @@
+"""What a finetuning learns from, encoded once: latents as mean and deviation (sampled at use), image embeddings, token ids."""
+
+from dataclasses import dataclass
+
+import torch
+from PIL import Image
+
+from vd_core.bases import Base
+from vd_core.images import to_pixel_values
+
+
+@dataclass(frozen=True)
+class Moments:
+    """The VAE posterior of some pictures: scaled `mean` and `std`, `[n, c, h, w]` each."""
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def sample(self, indices: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Fresh latents of the pictures `indices` `[b]`, `[b, c, h, w]`."""
+        mean, std = self.mean[indices], self.std[indices]
+        return mean + std * torch.randn(mean.shape, generator=generator).to(mean)
+
+
+@dataclass(frozen=True)
+class FinetuningData:
+    """`instance`: the subjects' own pictures, `subject_ids` `[n]` says whose; `mixed`: D_mix (or HLR's picks) with E_I of each.
+
+    `prompt_ids` `[subjects + 1, length]` holds the token ids of each P_i, and last P'_c (P_c in re-finetuning).
+    """
+
+    instance: Moments
+    subject_ids: torch.Tensor
+    mixed: Moments
+    image_embeds: torch.Tensor
+    prompt_ids: torch.Tensor
+
+
+@torch.no_grad()
+def encode_pictures(base: Base, pictures: list[Image.Image], batch: int = 8) -> Moments:
+    """The moments of pictures of the base's resolution."""
+    means, stds = [], []
+    for i in range(0, len(pictures), batch):
+        posterior = base.vae.encode(to_pixel_values(pictures[i : i + batch]).to(base.device)).latent_dist
+        means.append(posterior.mean * base.vae.config.scaling_factor)
+        stds.append(posterior.std * base.vae.config.scaling_factor)
+    return Moments(torch.cat(means), torch.cat(stds))
+
+
+@torch.no_grad()
+def embed_pictures(base: Base, pictures: list[Image.Image]) -> torch.Tensor:
+    """E_I of Eq. 7: CLIP image embeddings `[n, width]`, the pictures normalised with CLIP's own mean and deviation."""
+    pixels = base.image_processor(images=pictures, return_tensors="pt").pixel_values
+    return base.image_encoder(pixels.to(base.device)).image_embeds
+
+
+def tokenize(base: Base, prompts: list[str]) -> torch.Tensor:
+    """Token ids `[n, length]`, padded to what the base's text encoder reads."""
+    length = base.tokenizer.model_max_length
+    ids = base.tokenizer(prompts, padding="max_length", truncation=True, max_length=length, return_tensors="pt").input_ids
+    return ids.to(base.device)
+
+
+def build_data(
+    base: Base, pictures: list[list[Image.Image]], mixed: list[Image.Image], instance_prompts: list[str], mixed_prompt: str
+) -> FinetuningData:
+    """Encode each subject's `pictures` and the `mixed` ones, all of the base's resolution."""
+    ids = [i for i, own in enumerate(pictures) for _ in own]
+    return FinetuningData(
+        instance=encode_pictures(base, [p for own in pictures for p in own]),
+        subject_ids=torch.tensor(ids, device=base.device),
+        mixed=encode_pictures(base, mixed),
+        image_embeds=embed_pictures(base, mixed),
+        prompt_ids=tokenize(base, [*instance_prompts, mixed_prompt]),
+    )

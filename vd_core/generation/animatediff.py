@@ -1,0 +1,36 @@
+"""AnimateDiff (Guo et al. 2023): motion modules between the image modules, through diffusers' own pipeline."""
+
+import torch
+from diffusers import AnimateDiffPipeline, DDIMScheduler, MotionAdapter
+from diffusers.models.attention_processor import AttnProcessor2_0
+
+from vd_core.bases import Base
+from vd_core.generation.images import draw_noise
+
+
+def build_animatediff(base: Base, motion_adapter: MotionAdapter) -> AnimateDiffPipeline:
+    """The pipeline over the base's own parts; the LoRA is laid over it afterwards (`load_lora_weights`)."""
+    base.unet.set_attn_processor(AttnProcessor2_0())
+    scheduler = DDIMScheduler.from_config(base.noise_scheduler.config, clip_sample=False, timestep_spacing="linspace")
+    pipeline = AnimateDiffPipeline(base.vae, base.text_encoder, base.tokenizer, base.unet, motion_adapter, scheduler)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+@torch.no_grad()
+def generate_animatediff(
+    base: Base, pipeline: AnimateDiffPipeline, prompt: str, seed: int, num_frames: int, num_inference_steps: int, guidance_scale: float
+) -> torch.Tensor:
+    """A clip `[f, 3, h, w]` in [-1, 1]."""
+    latents = torch.stack([draw_noise(base, (seed << 8) + frame) for frame in range(num_frames)], dim=1)[None]  # [1, c, f, h, w]
+    output = pipeline(
+        prompt,
+        num_frames=num_frames,
+        latents=latents,
+        height=base.resolution,
+        width=base.resolution,
+        num_inference_steps=num_inference_steps,
+        guidance_scale=guidance_scale,
+        output_type="pt",
+    )
+    return output.frames[0].float() * 2 - 1

@@ -1,0 +1,62 @@
+"""A customised generator: a base, the subjects' LoRA over it, and the motion modules that the swap chose (Eq. 4)."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+from diffusers import MotionAdapter
+
+from vd_core.adapters import load_lora
+from vd_core.bases import Base
+from vd_core.config import RenderParams
+from vd_core.errors import InputError
+from vd_core.generation.animatediff import build_animatediff, generate_animatediff
+from vd_core.generation.text2video_zero import generate_text2video_zero
+
+Generate = Callable[[str, int], torch.Tensor]
+"""(prompt, seed) to a clip `[f, 3, h, w]` in [-1, 1]."""
+
+
+def customise_text2video_zero(base: Base, folder: Path, render: RenderParams) -> Generate:
+    """Text2Video-Zero with the LoRA of `folder`. `base` is changed in place: take a fresh one for each generator."""
+    load_lora(base, folder)
+    return partial(
+        generate_text2video_zero,
+        base,
+        num_frames=render.text2video_zero_frames,
+        num_inference_steps=render.num_inference_steps,
+        guidance_scale=render.guidance_scale,
+        motion_field_strength=render.motion_field_strength,
+        t_forward=render.t_forward,
+        t_warp=render.t_warp,
+    )
+
+
+def customise_animatediff(base: Base, folder: Path, render: RenderParams) -> Generate:
+    """AnimateDiff with the LoRA of `folder`, and its `motion_adapter/` in place of the base's where there is one.
+
+    With `image_modules/` in the folder (Naive-motion) these lie under the subjects'. InputError if there are no motion modules at all.
+    """
+    own = folder / "motion_adapter"
+    adapter = MotionAdapter.from_pretrained(own, use_safetensors=True) if own.is_dir() else base.motion_adapter
+    if adapter is None:
+        raise InputError("params.yaml: render.generators has animatediff, but this base has no motion adapter; remove it, or take sd15")
+    pipeline = build_animatediff(base, adapter.to(base.device))
+    names = ["subjects"]
+    pipeline.load_lora_weights(folder, adapter_name="subjects")
+    if (folder / "image_modules").is_dir():
+        pipeline.load_lora_weights(folder / "image_modules", adapter_name="reference")
+        names.append("reference")
+    pipeline.unet.set_adapters(names)
+    return partial(
+        generate_animatediff,
+        base,
+        pipeline,
+        num_frames=render.animatediff_frames,
+        num_inference_steps=render.num_inference_steps,
+        guidance_scale=render.guidance_scale,
+    )
+
+
+CUSTOMISE = {"text2video_zero": customise_text2video_zero, "animatediff": customise_animatediff}

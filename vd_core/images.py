@@ -1,0 +1,80 @@
+"""A person's pictures into clean RGB pictures, or a clear error."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
+
+from vd_core.errors import InputError
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
+SMALLEST_SIDE = 16
+
+
+def find_pictures(folder: Path) -> list[Path]:
+    """The pictures of `folder` by name; InputError if it holds none."""
+    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise InputError(f"{folder}/ holds no picture ({', '.join(sorted(SUFFIXES))}); put three to five of the subject there")
+    return paths
+
+
+def load_picture(path: Path) -> Image.Image:
+    """One picture, upright, in RGB; InputError if it cannot be read or is too small."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as file:
+                picture = ImageOps.exif_transpose(file).convert("RGB")
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise InputError(f"{path} is not a readable picture ({type(error).__name__}); replace or remove it") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise InputError(f"{path} has too many pixels; shrink it below {Image.MAX_IMAGE_PIXELS:,} or remove it") from None
+    if min(picture.size) < SMALLEST_SIDE:
+        raise InputError(
+            f"{path} is {picture.width} x {picture.height}; at least {SMALLEST_SIDE} x {SMALLEST_SIDE} is needed: replace or remove it"
+        )
+    return picture
+
+
+def load_square(path: Path, resolution: int) -> Image.Image:
+    """The middle square of a picture at `resolution` x `resolution`."""
+    return ImageOps.fit(load_picture(path), (resolution, resolution), Image.Resampling.LANCZOS)
+
+
+def to_pixel_values(pictures: list[Image.Image]) -> torch.Tensor:
+    """Pictures of one size as float32 `[b, 3, h, w]` in [-1, 1]."""
+    array = np.stack([np.asarray(p, dtype=np.float32) for p in pictures])
+    return torch.from_numpy(array).permute(0, 3, 1, 2) / 127.5 - 1
+
+
+def to_pictures(pixel_values: torch.Tensor) -> list[Image.Image]:
+    """The other way: `[b, 3, h, w]` in [-1, 1] (clipped) to pictures."""
+    array = ((pixel_values.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+    return [Image.fromarray(a) for a in array]
+
+
+def contact_sheet(rows: list[list[Image.Image]], tile: int = 128, gap: int = 4) -> Image.Image:
+    """Pictures in rows on white, each `tile` pixels square."""
+    width = max(len(row) for row in rows) * (tile + gap) + gap
+    sheet = Image.new("RGB", (width, len(rows) * (tile + gap) + gap), "white")
+    for r, row in enumerate(rows):
+        for c, picture in enumerate(row):
+            resample = Image.Resampling.NEAREST if picture.width < tile else Image.Resampling.LANCZOS
+            sheet.paste(picture.resize((tile, tile), resample), (gap + c * (tile + gap), gap + r * (tile + gap)))
+    return sheet
+
+
+def numbered_sheet(pictures: list[Image.Image], columns: int = 4, tile: int = 128) -> Image.Image:
+    """A contact sheet whose pictures carry their numbers, from 1."""
+    numbered = []
+    for number, picture in enumerate(pictures, start=1):
+        resample = Image.Resampling.NEAREST if picture.width < tile else Image.Resampling.LANCZOS
+        marked = picture.resize((tile, tile), resample)
+        drawing = ImageDraw.Draw(marked)
+        drawing.rectangle((0, 0, 10 + 9 * len(str(number)), 20), fill="white")
+        drawing.text((5, 2), str(number), fill="black", font=ImageFont.load_default(15))
+        numbered.append(marked)
+    return contact_sheet([numbered[i : i + columns] for i in range(0, len(numbered), columns)], tile)

@@ -1,0 +1,32 @@
+"""The method's losses, each under its equation's number: tensors in, per-sample losses `[b]` or their weighted sum out."""
+
+import torch
+
+
+def denoising_loss(model_pred: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Eq. 3: ||target - prediction||^2, per sample `[b]`, as the mean over a sample's elements.
+
+    `model_pred` and `target` are `[b, ...]`; the target is the noise, or the velocity where the base predicts that.
+    """
+    return (model_pred.float() - target.float()).square().flatten(1).mean(1)
+
+
+def separate_loss(model_pred: torch.Tensor, target: torch.Tensor, subject_ids: torch.Tensor) -> torch.Tensor:
+    """Eq. 5: L1, the sum over subjects of the mean loss of the subject's pictures in the batch. `subject_ids` is `[b]`; a scalar."""
+    losses = denoising_loss(model_pred, target)
+    return torch.stack([losses[subject_ids == i].mean() for i in subject_ids.unique()]).sum()
+
+
+def disentangled_loss(model_pred: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Eq. 8: L2, over mixed pictures denoised with E_T(P'_c) + f_j; a scalar."""
+    return denoising_loss(model_pred, target).mean()
+
+
+def weak_denoising_loss(model_pred: torch.Tensor, target: torch.Tensor, weight: float) -> torch.Tensor:
+    """Eq. 9: L3, lambda times the loss of the same mixed pictures denoised with E_T(P'_c) alone; a scalar."""
+    return weight * denoising_loss(model_pred, target).mean()
+
+
+def disen_mix_loss(separate: torch.Tensor, disentangled: torch.Tensor, weak_denoising: torch.Tensor) -> torch.Tensor:
+    """Eq. 10: L = L1 + L2 + L3."""
+    return separate + disentangled + weak_denoising

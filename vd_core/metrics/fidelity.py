@@ -1,0 +1,77 @@
+"""Subject fidelity: detect in each frame, then compare what was detected with the given pictures (DINO score)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from vd_core.metrics.judges import Judges
+
+DETECTION_SCORE = 0.5
+
+
+@dataclass(frozen=True)
+class SubjectReference:
+    """What a subject looks like: unit identity embeddings `[m, d]` of its given pictures, and its noun."""
+
+    class_noun: str
+    embeddings: torch.Tensor
+
+
+@torch.no_grad()
+def detect(judges: Judges, frames: torch.Tensor) -> list[dict[str, torch.Tensor]]:
+    """Confident detections of frames `[f, 3, h, w]` in 0..1: `boxes` `[n, 4]`, `labels` `[n]`, `scores` `[n]` a frame."""
+    found = []
+    for result in judges.detector(list(frames)):
+        keep = result["scores"] >= DETECTION_SCORE
+        found.append({k: v[keep] for k, v in result.items()})
+    return found
+
+
+def crop_boxes(frame: torch.Tensor, boxes: torch.Tensor, size: int) -> torch.Tensor:
+    """The boxes `[n, 4]` of a frame `[3, h, w]` as pictures `[n, 3, size, size]`."""
+    crops = []
+    for x1, y1, x2, y2 in boxes.round().int().tolist():
+        crop = frame[:, max(y1, 0) : max(y2, y1 + 2), max(x1, 0) : max(x2, x1 + 2)]
+        crops.append(torch.nn.functional.interpolate(crop[None], (size, size), mode="bilinear", align_corners=False))
+    return torch.cat(crops) if crops else frame.new_zeros(0, 3, size, size)
+
+
+def refer_to(judges: Judges, class_noun: str, pictures: torch.Tensor) -> SubjectReference:
+    """A subject's reference from its pictures `[m, 3, h, w]` in 0..1: the best detection of its noun, or else the whole picture."""
+    size = judges.identity.config.image_size
+    crops = []
+    for picture, found in zip(pictures, detect(judges, pictures), strict=True):
+        boxes = found["boxes"]
+        named = [i for i, label in enumerate(found["labels"].tolist()) if judges.labels[label] == class_noun]
+        chosen = boxes[named[:1]] if named else boxes[:1]
+        whole = torch.tensor([[0, 0, picture.shape[2], picture.shape[1]]])
+        crops.append(crop_boxes(picture, chosen if len(chosen) else whole, size))
+    return SubjectReference(class_noun, judges.embed_identity(torch.cat(crops)))
+
+
+def score_frames(judges: Judges, frames: torch.Tensor, subjects: list[SubjectReference]) -> np.ndarray:
+    """The DINO score of every subject in every frame `[f, 3, h, w]` in 0..1: float `[f, subjects]`, 0 where nothing is left for it.
+
+    Detections are given to the subjects one to one so that the sum of the cosines is greatest: one toy cannot stand for two subjects.
+    """
+    scores = np.zeros((len(frames), len(subjects)))
+    for f, (frame, found) in enumerate(zip(frames, detect(judges, frames), strict=True)):
+        if len(found["boxes"]):
+            embeddings = judges.embed_identity(crop_boxes(frame, found["boxes"], judges.identity.config.image_size))
+            cosines = np.stack([(s.embeddings @ embeddings.T).mean(0).numpy() for s in subjects])
+            rows, columns = assign(cosines)
+            scores[f, rows] = np.maximum(cosines[rows, columns], 0)
+    return scores
+
+
+def assign(cosines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The one-to-one pairs (rows, columns) of greatest sum."""
+    from scipy.optimize import linear_sum_assignment
+
+    return linear_sum_assignment(cosines, maximize=True)
+
+
+def subject_fidelity(scores: np.ndarray) -> dict[str, float]:
+    """Means over `score_frames`' array: `subject_fidelity` (a missing subject counts 0) and `missing_rate`."""
+    return {"subject_fidelity": float(scores.mean()), "missing_rate": float((scores == 0).mean())}

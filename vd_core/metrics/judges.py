@@ -1,0 +1,128 @@
+"""The networks that the metrics look through: a detector, an identity encoder, a CLIP. None of them takes part in any finetuning.
+
+A base on disk brings its own in `judges/` (the embedded base does); for the real bases they are the public ones that the paper names.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import open_clip
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import nn
+from torchvision.models import mobilenet_v3_small
+from torchvision.models.detection import FasterRCNN, FasterRCNN_MobileNet_V3_Large_FPN_Weights, fasterrcnn_mobilenet_v3_large_fpn
+from torchvision.models.detection.backbone_utils import BackboneWithFPN
+from torchvision.models.detection.faster_rcnn import TwoMLPHead
+from torchvision.models.detection.rpn import AnchorGenerator
+from torchvision.ops import MultiScaleRoIAlign
+from transformers import CLIPTokenizer, ViTConfig, ViTModel
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+OPENAI_MEAN, OPENAI_STD = open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD
+
+
+@dataclass(frozen=True)
+class Judges:
+    """`detector(list of [3, h, w] in 0..1)` as torchvision's; `identity` and `clip` take what `identity_pixels`, `clip_pixels` give.
+
+    `labels` names the detector's classes (index 0 is the background); `tokenize(texts)` gives CLIP's ids `[b, n]`.
+    """
+
+    detector: nn.Module
+    labels: tuple[str, ...]
+    identity: ViTModel
+    clip: nn.Module
+    tokenize: Callable[[list[str]], torch.Tensor]
+
+    @torch.no_grad()
+    def embed_identity(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Unit identity embeddings `[b, d]` of pictures `[b, 3, h, w]` in 0..1."""
+        size = self.identity.config.image_size
+        pixels = normalise(pictures, size, IMAGENET_MEAN, IMAGENET_STD)
+        return F.normalize(self.identity(pixels).last_hidden_state[:, 0], dim=-1)
+
+    @torch.no_grad()
+    def embed_images(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Unit CLIP embeddings `[b, d]` of pictures `[b, 3, h, w]` in 0..1."""
+        size = self.clip.visual.image_size
+        size = size[0] if isinstance(size, tuple) else size
+        return self.clip.encode_image(normalise(pictures, size, OPENAI_MEAN, OPENAI_STD), normalize=True)
+
+    @torch.no_grad()
+    def embed_texts(self, texts: list[str]) -> torch.Tensor:
+        """Unit CLIP embeddings `[b, d]` of texts."""
+        return self.clip.encode_text(self.tokenize(texts), normalize=True)
+
+
+def normalise(pictures: torch.Tensor, size: int, mean: tuple, std: tuple) -> torch.Tensor:
+    """Resize pictures `[b, 3, h, w]` in 0..1 to `size` and normalise them."""
+    if pictures.shape[-2:] != (size, size):
+        pictures = F.interpolate(pictures, (size, size), mode="bilinear", antialias=True, align_corners=False)
+    return (pictures - torch.tensor(mean)[:, None, None]) / torch.tensor(std)[:, None, None]
+
+
+def build_detector(num_labels: int, image_size: int) -> FasterRCNN:
+    """A small Faster R-CNN on MobileNetV3 for `num_labels` classes besides the background."""
+    features = mobilenet_v3_small(weights=None).features
+    backbone = BackboneWithFPN(features, {"1": "0", "3": "1", "8": "2"}, in_channels_list=[16, 24, 48], out_channels=64)
+    return FasterRCNN(
+        backbone,
+        rpn_anchor_generator=AnchorGenerator(((14,), (26,), (44,), (72,)), ((0.5, 0.8, 1.2, 2.0),) * 4),
+        box_roi_pool=MultiScaleRoIAlign(["0", "1"], 7, 2),
+        box_head=TwoMLPHead(64 * 49, 128),
+        box_predictor=_box_predictor(128, num_labels + 1),
+        min_size=image_size,
+        max_size=image_size,
+        rpn_pre_nms_top_n_train=300,
+        rpn_pre_nms_top_n_test=200,
+        rpn_post_nms_top_n_train=100,
+        rpn_post_nms_top_n_test=50,
+        box_batch_size_per_image=48,
+        box_detections_per_img=12,
+    )
+
+
+def _box_predictor(width: int, classes: int) -> nn.Module:
+    from torchvision.models.detection.faster_rcnn import FastRCNNPredictor
+
+    return FastRCNNPredictor(width, classes)
+
+
+def build_identity(config: dict) -> ViTModel:
+    """An untrained identity encoder."""
+    return ViTModel(ViTConfig(**config), add_pooling_layer=False)
+
+
+def build_clip(config: dict) -> open_clip.CLIP:
+    """An untrained open_clip model."""
+    return open_clip.CLIP(embed_dim=config["embed_dim"], vision_cfg=config["vision"], text_cfg=config["text"])
+
+
+def load_local_judges(folder: Path) -> Judges:
+    """Judges from `folder`: `config.json`, a safetensors file each, and a tokenizer in its parent's `tokenizer/`."""
+    config = json.loads((folder / "config.json").read_text())
+    detector = build_detector(len(config["labels"]), config["detector_size"])
+    identity, clip = build_identity(config["identity"]), build_clip(config["clip"])
+    for name, module in (("detector", detector), ("identity", identity), ("clip", clip)):
+        module.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(folder / f"{name}.safetensors").items()})
+        module.eval().requires_grad_(False)
+    tokenizer = CLIPTokenizer.from_pretrained(folder.parent / "tokenizer")
+
+    def tokenize(texts: list[str]) -> torch.Tensor:
+        length = config["clip"]["text"]["context_length"]
+        return tokenizer(texts, padding="max_length", truncation=True, max_length=length, return_tensors="pt").input_ids
+
+    return Judges(detector, ("background", *config["labels"]), identity, clip, tokenize)
+
+
+def load_public_judges() -> Judges:
+    """The paper's: COCO's Faster R-CNN on MobileNetV3-Large, DINO ViT-S/16, CLIP ViT-B/32. Fetched from their hubs at first use."""
+    weights = FasterRCNN_MobileNet_V3_Large_FPN_Weights.DEFAULT
+    detector = fasterrcnn_mobilenet_v3_large_fpn(weights=weights).eval()
+    identity = ViTModel.from_pretrained("facebook/dino-vits16", add_pooling_layer=False).eval()
+    clip = open_clip.create_model("ViT-B-32", pretrained="openai").eval()
+    return Judges(detector, tuple(weights.meta["categories"]), identity, clip, open_clip.get_tokenizer("ViT-B-32"))

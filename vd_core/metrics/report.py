@@ -1,0 +1,55 @@
+"""All metrics of clips and pictures in one place."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from vd_core.metrics.clip_scores import temporal_consistency, text_fidelity
+from vd_core.metrics.fidelity import SubjectReference, score_frames, subject_fidelity
+from vd_core.metrics.judges import Judges, load_local_judges, load_public_judges
+from vd_core.metrics.stitch import has_seam, stitch_score
+
+
+def load_judges(folder: Path | None) -> Judges:
+    """The judges that come with a base, or the public ones."""
+    return load_local_judges(folder) if folder else load_public_judges()
+
+
+def to_unit(pictures: list[Image.Image]) -> torch.Tensor:
+    """Pictures of one size as float32 `[n, 3, h, w]` in 0..1."""
+    return torch.from_numpy(np.stack([np.asarray(p) for p in pictures])).permute(0, 3, 1, 2).float() / 255
+
+
+def judge_clip(judges: Judges, frames: list[Image.Image], subjects: list[SubjectReference], prompt: str) -> dict[str, float]:
+    """The paper's four figures of one clip, and the missing rate."""
+    pixels = to_unit(frames)
+    return {
+        **subject_fidelity(score_frames(judges, pixels, subjects)),
+        "text_fidelity": text_fidelity(judges, pixels, prompt),
+        "temporal_consistency": temporal_consistency(judges, pixels),
+        "stitch_score": stitch_score([np.asarray(f) for f in frames]),
+    }
+
+
+def judge_picture(judges: Judges, picture: Image.Image, subjects: list[SubjectReference], prompt: str) -> dict:
+    """One candidate's figures: each subject's `identity`, `missing` subjects, `stitched`, `text_fidelity`, and the `rank_score`.
+
+    The rank score is the weakest subject's identity: a picture is worth what its worst subject is; a seam puts it last.
+    """
+    pixels = to_unit([picture])
+    identity = score_frames(judges, pixels, subjects)[0]
+    stitched = has_seam(np.asarray(picture))
+    return {
+        "identity": [round(float(s), 4) for s in identity],
+        "missing": int((identity == 0).sum()),
+        "stitched": stitched,
+        "text_fidelity": round(text_fidelity(judges, pixels, prompt), 4),
+        "rank_score": round(float(identity.min()) - float(stitched), 4),
+    }
+
+
+def average(rows: list[dict[str, float]]) -> dict[str, float]:
+    """The mean of each figure over rows of the same keys, to four digits."""
+    return {key: round(float(np.mean([row[key] for row in rows])), 4) for key in rows[0]}

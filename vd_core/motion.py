@@ -1,0 +1,80 @@
+"""Motion customisation (III-F): finetune image and motion modules on a reference clip, then keep the motion modules alone."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from diffusers import StableDiffusionPipeline, UNetMotionModel
+from diffusers.utils import convert_state_dict_to_diffusers
+from einops import rearrange
+from peft import LoraConfig
+from peft.utils import get_peft_model_state_dict
+from PIL import Image
+
+from vd_core.bases import Base
+from vd_core.checkpoints import fingerprint_of
+from vd_core.data import encode_pictures, tokenize
+from vd_core.losses import denoising_loss
+from vd_core.optimisation import Run, optimise
+from vd_core.training import denoising_target
+
+IMAGE_MODULES = r".*\.attentions\..*\.(to_q|to_k|to_v|to_out\.0)"
+
+
+@dataclass(frozen=True)
+class MotionSettings:
+    """How long and how fast the reference clip is learnt; the LoRA's rank is that of the image modules I_m."""
+
+    steps: int
+    learning_rate: float
+    lora_rank: int
+    max_grad_norm: float
+    mixed_precision: str
+    seed: int
+
+
+def build_motion_model(base: Base, lora_rank: int) -> UNetMotionModel:
+    """The base generator with what learns: all motion modules T_m, and a LoRA on the image modules, I_m."""
+    model = UNetMotionModel.from_unet2d(base.unet, base.motion_adapter).to(base.device).requires_grad_(False)
+    model.add_adapter(LoraConfig(r=lora_rank, lora_alpha=lora_rank, init_lora_weights="gaussian", target_modules=IMAGE_MODULES))
+    for name, parameter in model.named_parameters():
+        if "motion_modules" in name:
+            parameter.requires_grad_(True)
+    return model
+
+
+def finetune_motion(base: Base, clip: list[Image.Image], prompt: str, settings: MotionSettings, state: Path, log: Path) -> UNetMotionModel:
+    """Finetune eps_{theta,I_m,T_m} on one reference clip V_m with its prompt P_m. Needs a base with a motion adapter."""
+    torch.manual_seed(settings.seed)
+    model = build_motion_model(base, settings.lora_rank)
+    parameters = {k: p for k, p in model.named_parameters() if p.requires_grad}
+    accelerator = Accelerator(mixed_precision=settings.mixed_precision, cpu=base.device.type == "cpu")
+    prepared = accelerator.prepare(model)
+    moments = encode_pictures(base, clip)
+    with torch.no_grad():
+        prompt_embeds = base.text_encoder(tokenize(base, [prompt])).last_hidden_state.repeat_interleave(len(clip), 0)
+    noise_scheduler = base.noise_scheduler
+
+    def loss_fn(generator: torch.Generator) -> dict[str, torch.Tensor]:
+        latents = rearrange(moments.sample(torch.arange(len(clip)), generator), "f c h w -> 1 c f h w")
+        noise = torch.randn(latents.shape, generator=generator).to(latents)
+        timesteps = torch.randint(0, noise_scheduler.config.num_train_timesteps, (1,), generator=generator).to(latents.device)
+        noisy_latents = noise_scheduler.add_noise(latents, noise, timesteps)
+        model_pred = prepared(noisy_latents, timesteps, prompt_embeds).sample
+        return {"loss": denoising_loss(model_pred, denoising_target(noise_scheduler, latents, noise, timesteps)).mean()}
+
+    run = Run(settings.steps, settings.seed, settings.max_grad_norm, state, log, "motion finetuning")
+    fingerprint = fingerprint_of({**asdict(settings), "prompt": prompt}, [*parameters.values(), moments.mean])
+    groups = [{"params": list(parameters.values()), "lr": settings.learning_rate}]
+    optimise(accelerator, parameters, groups, loss_fn, run, fingerprint)
+    return model
+
+
+def save_motion(model: UNetMotionModel, folder: Path) -> None:
+    """Write T_m as `motion_adapter/` and I_m's LoRA as `image_modules/`; the module swap throws the second away."""
+    model.save_motion_modules(folder / "motion_adapter")
+    StableDiffusionPipeline.save_lora_weights(
+        folder / "image_modules",
+        unet_lora_layers=convert_state_dict_to_diffusers(get_peft_model_state_dict(model, save_embedding_layers=False)),
+    )

@@ -1,0 +1,114 @@
+"""The embedded base's `UNet2DConditionModel`: v-prediction on cached latents, with classifier-free guidance dropout."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from vd_core.toybox.autoencoder import draw_batch
+from vd_core.toybox.encoders import WIDTH, tokenize
+from vd_core.toybox.trainer import fit
+from vd_core.toybox.world import caption, sample_scene
+
+BATCH = 32
+SEED = 300_000_000
+POOL = 65_536  # pictures whose latents are kept; captions are written anew each time
+LATENTS = (8, 16, 16)
+CAPTION_DROPOUT = 0.1
+
+
+def build_unet() -> UNet2DConditionModel:
+    """The untrained U-Net: three levels, attention on the two upper ones and in the middle; cross-frame attention acts on those."""
+    return UNet2DConditionModel(
+        sample_size=LATENTS[1],
+        in_channels=LATENTS[0],
+        out_channels=LATENTS[0],
+        block_out_channels=(64, 128, 256),
+        layers_per_block=1,
+        down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
+        cross_attention_dim=WIDTH,
+        attention_head_dim=(1, 2, 4),
+        norm_num_groups=16,
+    )
+
+
+def build_noise_scheduler() -> DDPMScheduler:
+    """Stable Diffusion's noise schedule, predicting v as Stable Diffusion 2.1 does."""
+    return DDPMScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        prediction_type="v_prediction",
+        clip_sample=False,
+        steps_offset=1,
+    )
+
+
+class LatentPool:
+    """Scaled latents of the first POOL drawn pictures, float16 on disk, each computed once, by whoever needs it first."""
+
+    def __init__(self, folder: Path, vae: AutoencoderKL):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.vae = vae
+        self.latents = _open_memmap(folder / "latents.npy", np.float16, (POOL, *LATENTS))
+        self.ready = _open_memmap(folder / "ready.npy", np.bool_, (POOL,))
+
+    def get(self, indices: np.ndarray) -> torch.Tensor:
+        """Float32 latents `[len(indices), *LATENTS]`."""
+        for i in indices[~self.ready[indices]]:
+            self.fill(int(i), 1)
+        return torch.from_numpy(self.latents[indices].astype(np.float32))
+
+    @torch.no_grad()
+    def fill(self, start: int, count: int) -> None:
+        """Compute latents `start` to `start + count`."""
+        posterior = self.vae.encode(draw_batch(SEED + start, count)).latent_dist
+        self.latents[start : start + count] = (posterior.mean.float() * self.vae.config.scaling_factor).numpy()
+        self.ready[start : start + count] = True
+
+
+def _open_memmap(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap:
+    mode = "r+" if path.exists() else "w+"
+    return np.lib.format.open_memmap(path, mode, dtype, shape)
+
+
+def choose_indices(step: int, batch: int) -> np.ndarray:
+    """Which pictures of the pool a step sees: each once, in order, then at random."""
+    start = step * batch
+    if start + batch <= POOL:
+        return np.arange(start, start + batch)
+    return np.random.default_rng([step, 3]).choice(POOL, batch, replace=False)
+
+
+def write_captions(indices: np.ndarray, step: int) -> list[str]:
+    """A fresh caption for each picture; some are empty, which teaches guidance its unconditional half."""
+    rng = np.random.default_rng([step, 4])
+    texts = [caption(sample_scene(SEED + int(i)), rng) for i in indices]
+    return ["" if rng.random() < CAPTION_DROPOUT else t for t in texts]
+
+
+def train_unet(
+    folder: Path, pool: LatentPool, tokenizer: CLIPTokenizer, text_encoder: CLIPTextModel, steps: int, batch: int = BATCH
+) -> Path:
+    """Plain denoising loss in the scheduler's prediction type, uniform timesteps."""
+    torch.manual_seed(1)
+    unet = build_unet().to(memory_format=torch.channels_last)
+    noise_scheduler = build_noise_scheduler()
+
+    def loss_fn(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        indices = choose_indices(step, batch)
+        latents = pool.get(indices)
+        noise = torch.randn(latents.shape, generator=generator)
+        timesteps = torch.randint(0, noise_scheduler.config.num_train_timesteps, (batch,), generator=generator)
+        noisy_latents = noise_scheduler.add_noise(latents, noise, timesteps).contiguous(memory_format=torch.channels_last)
+        with torch.no_grad():
+            encoder_hidden_states = text_encoder(tokenize(tokenizer, write_captions(indices, step))).last_hidden_state
+        model_pred = unet(noisy_latents, timesteps, encoder_hidden_states).sample
+        target = noise_scheduler.get_velocity(latents, noise, timesteps)
+        return {"loss": F.mse_loss(model_pred.float(), target)}
+
+    return fit("unet", unet, loss_fn, folder, steps, peak_lr=6e-4, ema_decay=0.999)

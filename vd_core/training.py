@@ -1,0 +1,122 @@
+"""Disen-Mix finetuning: one step in the equations' order, and what goes into it."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from diffusers import DDPMScheduler
+from torch import nn
+
+from vd_core.adapters import VisualAdapter, trainable
+from vd_core.bases import Base
+from vd_core.checkpoints import fingerprint_of
+from vd_core.data import FinetuningData
+from vd_core.losses import disen_mix_loss, disentangled_loss, separate_loss, weak_denoising_loss
+from vd_core.optimisation import Run, optimise
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Latents `[s + m, c, h, w]`: s instance pictures (`subject_ids` `[s]`), then m mixed ones (`image_embeds` `[m, d]`)."""
+
+    latents: torch.Tensor
+    subject_ids: torch.Tensor
+    image_embeds: torch.Tensor
+    prompt_ids: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How long and how fast to learn. Learning rates are AdamW's; the text encoder has its own."""
+
+    steps: int
+    learning_rate: float
+    text_encoder_learning_rate: float
+    weak_denoising: float
+    batch_per_subject: int
+    batch_mixed: int
+    max_grad_norm: float
+    mixed_precision: str
+    seed: int
+
+
+def denoising_target(noise_scheduler: DDPMScheduler, latents: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
+    """What the base predicts: the noise, or the velocity; ValueError for anything else."""
+    match noise_scheduler.config.prediction_type:
+        case "epsilon":
+            return noise
+        case "v_prediction":
+            return noise_scheduler.get_velocity(latents, noise, timesteps)
+    raise ValueError(f"prediction_type {noise_scheduler.config.prediction_type} is not supported; use an epsilon or v_prediction base")
+
+
+def train_step(
+    unet: nn.Module,
+    text_encoder: nn.Module,
+    visual_adapter: nn.Module,
+    noise_scheduler: DDPMScheduler,
+    batch: Batch,
+    generator: torch.Generator,
+    weak_denoising: float,
+) -> dict[str, torch.Tensor]:
+    """Eqs. 5 to 10 in one batched U-Net call; L2 and L3 see the same noisy latents and timesteps.
+
+    Returns the scalars `loss`, `separate` (L1), `disentangled` (L2) and `weak_denoising` (L3).
+    """
+    latents, s = batch.latents, len(batch.subject_ids)
+    noise = torch.randn(latents.shape, generator=generator).to(latents)
+    timesteps = torch.randint(0, noise_scheduler.config.num_train_timesteps, (len(latents),), generator=generator).to(latents.device)
+    noisy_latents = noise_scheduler.add_noise(latents, noise, timesteps)
+    target = denoising_target(noise_scheduler, latents, noise, timesteps)
+
+    prompt_embeds = text_encoder(batch.prompt_ids).last_hidden_state
+    extended = prompt_embeds[-1:].expand(len(batch.image_embeds), -1, -1)  # E_T(P'_c)
+    visual = visual_adapter(batch.image_embeds)[:, None]  # f_j, one vector for every token
+    encoder_hidden_states = torch.cat([prompt_embeds[batch.subject_ids], extended + visual, extended])
+
+    model_pred = unet(torch.cat([noisy_latents, noisy_latents[s:]]), torch.cat([timesteps, timesteps[s:]]), encoder_hidden_states).sample
+    separate_pred, disentangled_pred, weak_pred = model_pred.split([s, len(visual), len(visual)])
+
+    separate = separate_loss(separate_pred, target[:s], batch.subject_ids)  # Eq. 5
+    disentangled = disentangled_loss(disentangled_pred, target[s:])  # Eq. 8
+    weak = weak_denoising_loss(weak_pred, target[s:], weak_denoising)  # Eq. 9
+    loss = disen_mix_loss(separate, disentangled, weak)  # Eq. 10
+    return {"loss": loss, "separate": separate, "disentangled": disentangled, "weak_denoising": weak}
+
+
+def draw_batch(data: FinetuningData, generator: torch.Generator, per_subject: int, mixed: int) -> Batch:
+    """`per_subject` pictures of every subject and `mixed` mixed pictures, at random, with fresh latents."""
+    chosen = []
+    for subject in data.subject_ids.unique().tolist():
+        own = (data.subject_ids == subject).nonzero()[:, 0]
+        chosen.append(own[torch.randint(len(own), (per_subject,), generator=generator).to(own.device)])
+    instance_ids = torch.cat(chosen)
+    mixed_ids = torch.randint(len(data.image_embeds), (mixed,), generator=generator).to(instance_ids.device)
+    latents = torch.cat([data.instance.sample(instance_ids, generator), data.mixed.sample(mixed_ids, generator)])
+    return Batch(latents, data.subject_ids[instance_ids], data.image_embeds[mixed_ids], data.prompt_ids)
+
+
+def named_trainable(base: Base, visual_adapter: VisualAdapter) -> dict[str, nn.Parameter]:
+    """Every parameter that learns, under a name that lasts."""
+    parts = {"unet": base.unet, "text_encoder": base.text_encoder, "visual_adapter": visual_adapter}
+    return {f"{part}.{k}": p for part, module in parts.items() for k, p in module.named_parameters() if p.requires_grad}
+
+
+def finetune(base: Base, visual_adapter: VisualAdapter, data: FinetuningData, settings: Settings, state: Path, log: Path) -> None:
+    """Train the base's LoRA and `visual_adapter` in place; losses go to the CSV `log`, checkpoints to the file `state`."""
+    accelerator = Accelerator(mixed_precision=settings.mixed_precision, cpu=base.device.type == "cpu")
+    parameters = named_trainable(base, visual_adapter)
+    groups = [
+        {"params": trainable(base.unet) + trainable(visual_adapter), "lr": settings.learning_rate},
+        {"params": trainable(base.text_encoder), "lr": settings.text_encoder_learning_rate},
+    ]
+    unet, text_encoder, adapter = accelerator.prepare(base.unet, base.text_encoder, visual_adapter)
+    run = Run(settings.steps, settings.seed, settings.max_grad_norm, state, log, "finetuning")
+
+    def loss_fn(generator: torch.Generator) -> dict[str, torch.Tensor]:
+        batch = draw_batch(data, generator, settings.batch_per_subject, settings.batch_mixed)
+        return train_step(unet, text_encoder, adapter, base.noise_scheduler, batch, generator, settings.weak_denoising)
+
+    start = [*parameters.values(), data.instance.mean, data.mixed.mean, data.prompt_ids]
+    optimise(accelerator, parameters, groups, loss_fn, run, fingerprint_of(asdict(settings), start))
