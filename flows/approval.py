@@ -63,7 +63,7 @@ def build_form(combination: str, candidates: list[Candidate], min_picks: int) ->
         "Picks",
         __base__=RunInput,
         candidates=(
-            list[Literal[numbers]],
+            list[Literal[numbers]],  # pyright: ignore[reportInvalidTypeForm]
             Field(min_length=min_picks, max_length=len(numbers), description=f"at least {min_picks}; the numbers on the sheet"),
         ),
         chosen_by=(str, Field(min_length=1, description="your name, for the record")),

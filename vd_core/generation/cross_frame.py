@@ -21,6 +21,7 @@ class CrossFrameAttnProcessor:
         temb: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """`hidden_states` is `[(b f), n, d]`, the frames of each of the b clips in a row; the same shape comes back."""
+        assert attn.to_k is not None and attn.to_v is not None and attn.to_out is not None
         first = hidden_states[:: self.num_frames]  # [b, n, d]
         query, key, value = attn.to_q(hidden_states), attn.to_k(first), attn.to_v(first)
         key, value = (t.repeat_interleave(self.num_frames, 0) for t in (key, value))

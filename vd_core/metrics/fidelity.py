@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.optimize import linear_sum_assignment
 
 from vd_core.metrics.judges import Judges
 
@@ -67,8 +68,6 @@ def score_frames(judges: Judges, frames: torch.Tensor, subjects: list[SubjectRef
 
 def assign(cosines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The one-to-one pairs (rows, columns) of greatest sum."""
-    from scipy.optimize import linear_sum_assignment
-
     return linear_sum_assignment(cosines, maximize=True)
 
 

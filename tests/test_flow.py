@@ -1,0 +1,107 @@
+"""The flow: the order of its stages, cached stages, failing ones, the approval; with stages played by small commands."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prefect.testing.utilities import prefect_test_harness
+
+import flows.full
+import flows.reproduce
+from flows.approval import build_form, describe
+from flows.reproduce import StageError
+from tests.test_stages import write_candidates
+from vd_core.errors import InputError
+from vd_core.picks import read_candidates, read_picks, resolve_picks
+
+STAGES = ["mix", "finetune", "sample", "refinetune", "motion", "swap", "render", "evaluate"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server() -> Iterator[None]:
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder where the sample stage has run and the others are played."""
+    root = Path(flows.full.__file__).parent.parent
+    (tmp_path / "params.yaml").write_text((root / "params.yaml").read_text())
+    write_candidates(tmp_path / "runs" / "toys" / "sample", 4)
+    rows = json.loads((tmp_path / "runs/toys/sample/candidates.json").read_text())
+    for row in rows:
+        row["figures"] = {"identity": [0.5, 0.25], "missing": 0, "stitched": False, "text_fidelity": 0.3, "rank_score": 0.25}
+    (tmp_path / "runs/toys/sample/candidates.json").write_text(json.dumps(rows))
+    (tmp_path / "runs/toys/sample/sheet.jpg").write_bytes(b"sheet")
+    (tmp_path / "metrics").mkdir()
+    (tmp_path / "metrics" / "toys.json").write_text('{"text2video_zero": {"subject_fidelity": 0.5}}')
+    monkeypatch.setattr(flows.full, "ROOT", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def play(monkeypatch: pytest.MonkeyPatch, failing: str = "", cached: str = "") -> list[str]:
+    """Replace `dvc repro` by a command that says what DVC would; the list fills with the stages asked for."""
+    asked: list[str] = []
+
+    def start(stage: str, combination: str) -> subprocess.Popen:
+        asked.append(stage)
+        code = f"print('working {stage}'); print('Stage didn\\'t change, skipping') if {stage == cached} else None; "
+        code += f"print('error: {stage} broke'); raise SystemExit(1)" if stage == failing else "print(' 50%|#####     | 1/2')"
+        return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    monkeypatch.setattr(flows.reproduce, "start_stage", start)
+    return asked
+
+
+def test_all_stages_in_order(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = play(monkeypatch, cached="mix")
+    metrics = flows.full.full("toys", "auto")
+    assert asked == STAGES
+    assert metrics["text2video_zero"]["subject_fidelity"] == 0.5
+    picks = read_picks(Path("picks/toys.yaml"))
+    assert picks.approval == "auto"
+    assert [p.name for p in resolve_picks(picks, read_candidates(Path("runs/toys/sample")), 2)] == ["001.png", "002.png"]
+
+
+def test_a_failing_stage_stops_the_flow_with_its_own_word(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = play(monkeypatch, failing="sample")
+    with pytest.raises(StageError, match="sample@toys: error: sample broke"):
+        flows.full.full("toys", "auto")
+    assert asked == STAGES[:3]
+
+
+def test_unknown_combination_stops_before_any_stage(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = play(monkeypatch)
+    with pytest.raises(InputError, match="combinations has no 'toyz'"):
+        flows.full.full("toyz", "auto")
+    assert asked == []
+
+
+def test_a_cached_stage_is_called_cached(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from prefect import flow
+
+    play(monkeypatch, cached="mix")
+
+    @flow
+    def two() -> list[str]:
+        return [flows.reproduce.reproduce(s, "toys", return_state=True).name for s in ("mix", "finetune")]
+
+    assert two() == ["Cached", "Completed"]
+
+
+def test_the_form_shows_the_sheet_and_knows_the_numbers(project: Path) -> None:
+    candidates = read_candidates(Path("runs/toys/sample"))
+    text = describe("toys", candidates)
+    assert text.count("data:image/jpeg;base64,") == 1
+    assert "- 1: identity 0.50, 0.25; text 0.30" in text
+    form = build_form("toys", candidates, 2)
+    schema = form.model_json_schema()["properties"]["candidates"]
+    assert schema["items"]["enum"] == ["1", "2", "3", "4"]
+    assert schema["minItems"] == 2
+    with pytest.raises(ValueError, match="at least 2"):
+        form(candidates=["1"], chosen_by="Ann")

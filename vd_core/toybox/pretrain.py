@@ -1,0 +1,55 @@
+"""The whole recipe of the embedded base, in order; every training goes on where it was stopped."""
+
+from pathlib import Path
+
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from vd_core.toybox.assemble import assemble
+from vd_core.toybox.autoencoder import load_trained_vae, train_decoder, train_vae
+from vd_core.toybox.denoiser import LatentPool, build_noise_scheduler, build_unet, train_unet
+from vd_core.toybox.encoders import load_trained_encoders, train_encoders
+from vd_core.toybox.judges import train_clip, train_detector, train_identity
+from vd_core.toybox.motion_modules import train_motion_adapter
+from vd_core.toybox.trainer import ema_weights
+
+STEPS = {
+    "autoencoder": 2100,
+    "encoders": 800,
+    "unet": 7000,
+    "motion": 2000,
+    "decoder": 900,
+    "detector": 700,
+    "identity": 400,
+    "clip": 500,
+}
+"""Optimiser steps of each training, as the weights in models/toybox had them (its README has the hours)."""
+
+
+def pretrain(states: Path, target: Path) -> None:
+    """Train all parts in `states` (outside git) and write them to `target`."""
+    train_vae(states / "autoencoder", STEPS["autoencoder"])
+    train_encoders(states / "encoders", STEPS["encoders"])
+    vae = load_trained_vae(states / "autoencoder" / "state.safetensors")
+    tokenizer, pair = load_trained_encoders(states / "encoders" / "state.safetensors")
+    train_unet(states / "unet", LatentPool(states / "pool", vae), tokenizer, pair.text_encoder, STEPS["unet"])
+    train_motion(states, vae, tokenizer, pair.text_encoder)
+    train_decoder(states / "decoder", states / "autoencoder" / "state.safetensors", STEPS["decoder"])
+    judges = states / "judges"
+    train_detector(judges / "detector", STEPS["detector"])
+    train_identity(judges / "identity", STEPS["identity"])
+    train_clip(judges / "clip", STEPS["clip"])
+    assemble(states, target)
+
+
+def train_motion(states: Path, vae: AutoencoderKL, tokenizer: CLIPTokenizer, text_encoder: CLIPTextModel) -> None:
+    """The motion adapter over the trained U-Net."""
+    unet = load_trained_unet(states)
+    train_motion_adapter(states / "motion", unet, build_noise_scheduler(), vae, tokenizer, text_encoder, STEPS["motion"])
+
+
+def load_trained_unet(states: Path) -> UNet2DConditionModel:
+    """The averaged U-Net, frozen."""
+    unet = build_unet()
+    unet.load_state_dict(ema_weights(states / "unet" / "state.safetensors"))
+    return unet.eval().requires_grad_(False)
