@@ -7,7 +7,7 @@ export DO_NOT_TRACK = 1
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 export DVC_NO_ANALYTICS = 1
 
-.PHONY: demo serve test test-slow lint pretrain quality bench lock clean
+.PHONY: demo serve test test-slow lint pretrain quality lock
 demo: .venv/ready            ## the whole job on the embedded base: two toys in, videos of both out
 	PREFECT_API_URL= PREFECT_LOGGING_LEVEL=INFO $(BIN)/python -m flows.full run --combination toys --approval auto
 
@@ -25,6 +25,9 @@ lint: .venv/ready            ## ruff, import-linter, pyright
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/pyright
+
+quality: .venv/ready         ## how well the embedded base and its judges do: models/toybox/quality.json
+	$(BIN)/python -m tasks.quality
 
 pretrain: .venv/ready        ## train the embedded base from nothing (hours); goes on where it was stopped
 	$(BIN)/python -m tasks.pretrain

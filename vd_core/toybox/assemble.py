@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 from diffusers import MotionAdapter, StableDiffusionPipeline, UNet2DConditionModel, UNetMotionModel
+from safetensors.torch import save_file
 from transformers import CLIPImageProcessor
 
 from vd_core.toybox.autoencoder import load_trained_vae
@@ -14,7 +15,7 @@ from vd_core.toybox.judges import save_judges
 from vd_core.toybox.motion_modules import build_motion_adapter
 from vd_core.toybox.trainer import ema_weights
 
-JUDGES = ("detector", "identity", "clip")
+JUDGES = ("detector", "identity", "clip", "reader")
 
 
 def assemble(states: Path, target: Path) -> None:
@@ -32,6 +33,8 @@ def assemble(states: Path, target: Path) -> None:
     )
     pipeline.to(dtype=torch.float16).save_pretrained(target)
     processor.save_pretrained(target / "image_encoder")
+    (target / "judges").mkdir(parents=True, exist_ok=True)
+    save_file({"weight": pair.text_projection.weight.half().contiguous()}, target / "judges" / "text_projection.safetensors")
     save_judges({name: states / "judges" / name / "state.safetensors" for name in JUDGES}, target / "judges")
 
 

@@ -11,6 +11,7 @@ from vd_core.toybox.denoiser import LatentPool, build_noise_scheduler, build_une
 from vd_core.toybox.encoders import load_trained_encoders, train_encoders
 from vd_core.toybox.judges import train_clip, train_detector, train_identity
 from vd_core.toybox.motion_modules import train_motion_adapter
+from vd_core.toybox.reader import train_reader
 from vd_core.toybox.trainer import ema_weights
 
 STEPS = {
@@ -22,6 +23,7 @@ STEPS = {
     "detector": 700,
     "identity": 400,
     "clip": 500,
+    "reader": 600,
 }
 """Optimiser steps of each training, as the weights in models/toybox had them (its README has the hours)."""
 
@@ -39,6 +41,7 @@ def pretrain(states: Path, target: Path) -> None:
     train_detector(judges / "detector", STEPS["detector"])
     train_identity(judges / "identity", STEPS["identity"])
     train_clip(judges / "clip", STEPS["clip"])
+    train_reader(judges / "reader", STEPS["reader"])
     assemble(states, target)
 
 

@@ -1,0 +1,237 @@
+"""`make quality`: how well the embedded base and its judges do, on seeds that no training saw."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from safetensors.torch import load_file
+from torchvision.ops import box_iou
+
+from vd_core.bases import Base, load_base
+from vd_core.data import embed_pictures, encode_pictures, tokenize
+from vd_core.generation.images import generate_pictures
+from vd_core.images import to_pictures
+from vd_core.metrics.fidelity import crop_boxes, detect
+from vd_core.metrics.judges import Judges, load_local_judges
+from vd_core.metrics.report import to_unit
+from vd_core.metrics.stitch import has_seam
+from vd_core.toybox.draw import draw_scene
+from vd_core.toybox.encoders import draw_captioned
+from vd_core.toybox.judges import IDENTITY_SIZE, draw_view
+from vd_core.toybox.reader import ATTRIBUTES, AttributeReader, attribute_labels, draw_crops
+from vd_core.toybox.world import BACKGROUNDS, COLOURS, HELD_OUT, KINDS, STITCH_PROMPT, Toy, sample_scene
+
+SEED = 1_000_000_000
+STEPS, GUIDANCE = 25, 5.0
+
+
+@dataclass(frozen=True)
+class Subjects:
+    """What is measured: the base, its public judges, and the reader."""
+
+    base: Base
+    judges: Judges
+    reader: AttributeReader
+    folder: Path
+
+
+def figure(samples: list[float] | np.ndarray) -> dict:
+    """A mean as `value`, with `n` and the 95% bootstrap interval `ci95`."""
+    values = np.asarray(samples, dtype=float)
+    draws = np.random.default_rng(0).choice(values, (1000, len(values))).mean(axis=1)
+    low, high = np.percentile(draws, [2.5, 97.5])
+    return {"value": round(float(values.mean()), 4), "n": len(values), "ci95": [round(float(low), 4), round(float(high), 4)]}
+
+
+def load_subjects_of_measurement(folder: Path) -> Subjects:
+    """The base in `folder` with its judges and reader."""
+    reader = AttributeReader()
+    reader.load_state_dict({k: v.float() for k, v in load_file(folder / "judges" / "reader.safetensors").items()})
+    return Subjects(load_base(str(folder), torch.device("cpu")), load_local_judges(folder / "judges"), reader.eval(), folder)
+
+
+def drawn(seed: int, count: int) -> list[Image.Image]:
+    """Drawn pictures from consecutive seeds."""
+    return [Image.fromarray(draw_scene(sample_scene(seed + i))[0]) for i in range(count)]
+
+
+@torch.no_grad()
+def measure_autoencoder(s: Subjects) -> Iterator[tuple[str, dict]]:
+    """PSNR in decibels of 500 held-out pictures."""
+    pictures = drawn(SEED, 500)
+    moments = encode_pictures(s.base, pictures)
+    scale = s.base.vae.config.scaling_factor
+    decoded = [to_pictures(s.base.vae.decode(m / scale).sample) for m in moments.mean.split(20)]
+    again = to_unit([p for batch in decoded for p in batch])
+    mse = (to_unit(pictures) - again).square().flatten(1).mean(1)
+    yield "autoencoder_psnr_db", figure((-10 * mse.log10()).numpy())
+
+
+@torch.no_grad()
+def measure_clip(s: Subjects) -> Iterator[tuple[str, dict]]:
+    """Caption retrieval among 64: the base's image encoder against the text embedding that its text encoder pools.
+
+    The projection of the text is not part of Stable Diffusion's folder; it lies beside the judges.
+    """
+    projection = load_file(s.folder / "judges" / "text_projection.safetensors")["weight"].float()
+    hits: list[float] = []
+    for group in range(8):
+        pictures, captions = draw_captioned(SEED + 10_000 + 64 * group, 64)
+        images = F.normalize(embed_pictures(s.base, [Image.fromarray(p) for p in pictures]), dim=-1)
+        pooled = s.base.text_encoder(tokenize(s.base, captions)).pooler_output
+        texts = F.normalize(pooled @ projection.T, dim=-1)
+        hits += ((texts @ images.T).argmax(1) == torch.arange(64)).float().tolist()
+    yield "clip_retrieval", figure(hits)
+
+
+@torch.no_grad()
+def measure_judges(s: Subjects) -> Iterator[tuple[str, dict]]:
+    """The reader on held-out drawings, the detector's AP50, identity retrieval among 50 held-out identities in another pose."""
+    pictures, backgrounds, crops, toys = draw_crops(SEED + 20_000, 600)
+    logits, labels = s.reader.read_toys(to_unit_array(crops)), attribute_labels(toys)
+    for name in ("kind", "colour", "pattern"):
+        yield f"judge_{name}", figure((logits[name].argmax(1) == labels[name]).float().numpy())
+    read = s.reader.read_backgrounds(to_unit_array(pictures)).argmax(1)
+    truth = torch.tensor([list(BACKGROUNDS).index(b) for b in backgrounds])
+    yield "judge_background", figure((read == truth).float().numpy())
+    yield "detector_ap50", measure_ap50(s)
+    yield "identity_retrieval", measure_identity(s)
+
+
+def to_unit_array(pictures: np.ndarray) -> torch.Tensor:
+    """uint8 `[b, h, w, 3]` to float32 `[b, 3, h, w]` in 0..1."""
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
+
+
+def measure_ap50(s: Subjects, count: int = 300) -> dict:
+    """Average precision at IoU 0.5 over all kinds together, on scenes of one to four toys; the interval is over scenes."""
+    rows: list[tuple[int, float, bool]] = []  # scene, score, right
+    totals = np.zeros(count)
+    for i in range(count):
+        scene = sample_scene(SEED + 30_000 + i, collages=False)
+        picture, boxes = draw_scene(scene)
+        totals[i] = len(boxes)
+        with torch.no_grad():
+            found = s.judges.detector([to_unit_array(picture[None])[0]])[0]
+        free = set(range(len(boxes)))
+        ious = box_iou(found["boxes"], torch.from_numpy(boxes))
+        for d in found["scores"].argsort(descending=True).tolist():
+            label = s.judges.labels[int(found["labels"][d])]
+            match = max((t for t in free if scene.toys[t].kind == label), key=lambda t: float(ious[d, t]), default=None)
+            right = match is not None and float(ious[d, match]) >= 0.5
+            if right:
+                free.discard(match)
+            rows.append((i, float(found["scores"][d]), right))
+    rng = np.random.default_rng(0)
+    draws = [average_precision(rows, totals, np.bincount(rng.integers(count, size=count), minlength=count)) for _ in range(200)]
+    low, high = np.percentile(draws, [2.5, 97.5])
+    value = average_precision(rows, totals, np.ones(count))
+    return {"value": round(value, 4), "n": count, "ci95": [round(float(low), 4), round(float(high), 4)]}
+
+
+def average_precision(rows: list[tuple[int, float, bool]], totals: np.ndarray, weights: np.ndarray) -> float:
+    """The area under the precision-recall curve, each scene counted `weights` times."""
+    ordered = sorted(rows, key=lambda r: -r[1])
+    right = np.cumsum([weights[i] * ok for i, _, ok in ordered])
+    seen = np.cumsum([weights[i] for i, _, _ in ordered])
+    precision = np.maximum.accumulate((right / np.maximum(seen, 1))[::-1])[::-1]
+    recall = right / (totals * weights).sum()
+    return float(np.sum(np.diff(np.concatenate([[0], recall])) * precision))
+
+
+def measure_identity(s: Subjects) -> dict:
+    """Nearest neighbour among all held-out identities (one kind at a time), seen once in another pose and scene."""
+    hits: list[float] = []
+    for k, kind in enumerate(KINDS):
+        toys = [Toy(kind, *identity) for identity in HELD_OUT]
+        views = [np.stack([draw_view(t, SEED + 40_000 + 1000 * k + 100 * v + i) for i, t in enumerate(toys)]) for v in range(2)]
+        known, asked = (s.judges.embed_identity(to_unit_array(v)) for v in views)
+        hits += ((asked @ known.T).argmax(1) == torch.arange(len(toys))).float().tolist()
+    return figure(hits)
+
+
+@torch.no_grad()
+def measure_drawing(s: Subjects, count: int = 500) -> Iterator[tuple[str, dict]]:
+    """What the U-Net draws of "a <colour> <kind> <background>", and of two toys, read by the judges; seams; seconds a picture."""
+    rng = np.random.default_rng(SEED)
+    asked = [(str(rng.choice(list(COLOURS))), str(rng.choice(KINDS)), str(rng.choice(list(BACKGROUNDS)))) for _ in range(count)]
+    start = time.monotonic()
+    pictures = draw(s, [f"a {c} {k} {BACKGROUNDS[b]}" for c, k, b in asked], SEED)
+    seconds = (time.monotonic() - start) / count
+    read = [read_largest(s, p) for p in pictures]
+    yield "draws_kind", figure([r is not None and r["kind"] == k for r, (_, k, _) in zip(read, asked, strict=True)])
+    yield "draws_colour", figure([r is not None and r["colour"] == c for r, (c, _, _) in zip(read, asked, strict=True)])
+    backgrounds = s.reader.read_backgrounds(to_unit(pictures)).argmax(1).tolist()
+    yield "draws_background", figure([list(BACKGROUNDS)[i] == b for i, (_, _, b) in zip(backgrounds, asked, strict=True)])
+    yield "draws_seam_unasked", figure([has_seam(np.asarray(p)) for p in pictures])
+    yield "seconds_per_picture", {"value": round(seconds, 3), "n": count, "ci95": [round(seconds, 3)] * 2}
+    yield from measure_two(s)
+    seamed = draw(s, [f"{STITCH_PROMPT}, a {c} {k}, a {KINDS[(KINDS.index(k) + 3) % 8]}" for c, k, _ in asked[:100]], SEED + 2000)
+    yield "draws_seam_asked", figure([has_seam(np.asarray(p)) for p in seamed])
+
+
+def measure_two(s: Subjects, count: int = 200) -> Iterator[tuple[str, dict]]:
+    """Two toys of different kinds and colours: are both kinds there, and how often does one show the other's colour?"""
+    rng = np.random.default_rng(SEED + 1)
+    pairs = []
+    for _ in range(count):
+        kinds, colours = rng.choice(KINDS, 2, replace=False), rng.choice(list(COLOURS), 2, replace=False)
+        pairs.append([(str(c), str(k)) for c, k in zip(colours, kinds, strict=True)])
+    prompts = [f"a {a[0]} {a[1]} and a {b[0]} {b[1]} {BACKGROUNDS[str(rng.choice(list(BACKGROUNDS)))]}" for a, b in pairs]
+    both, blend = [], []
+    for pair, picture in zip(pairs, draw(s, prompts, SEED + 3000), strict=True):
+        seen = {r["kind"]: r["colour"] for r in read_all(s, picture)}
+        both.append({k for _, k in pair} <= seen.keys())
+        if both[-1]:
+            blend.append(any(seen[pair[i][1]] == pair[1 - i][0] for i in range(2)))
+    yield "draws_two_kinds", figure(both)
+    yield "draws_two_blend", figure(blend or [float("nan")])
+
+
+def draw(s: Subjects, prompts: list[str], seed: int) -> list[Image.Image]:
+    """One picture a prompt by the base."""
+    return generate_pictures(s.base, prompts, [seed + i for i in range(len(prompts))], STEPS, GUIDANCE, batch=20)
+
+
+def read_all(s: Subjects, picture: Image.Image) -> list[dict[str, str]]:
+    """The attributes of every detected toy, surest first; the kind is the reader's."""
+    pixels = to_unit([picture])[0]
+    boxes = detect(s.judges, pixels[None])[0]["boxes"]
+    if not len(boxes):
+        return []
+    logits = s.reader.read_toys(crop_boxes(pixels, boxes, IDENTITY_SIZE))
+    read = {name: logits[name].argmax(1).tolist() for name in ATTRIBUTES}
+    return [{name: ATTRIBUTES[name][read[name][i]] for name in ATTRIBUTES} for i in range(len(boxes))]
+
+
+def read_largest(s: Subjects, picture: Image.Image) -> dict[str, str] | None:
+    """The surest toy's attributes, or None if none is found."""
+    found = read_all(s, picture)
+    return found[0] if found else None
+
+
+def measure_size(s: Subjects) -> Iterator[tuple[str, dict]]:
+    """Megabytes of the folder."""
+    size = sum(p.stat().st_size for p in s.folder.rglob("*.safetensors")) / 1e6
+    yield "megabytes", {"value": round(size, 2), "n": 1, "ci95": [round(size, 2)] * 2}
+
+
+MEASURES: tuple[Callable[[Subjects], Iterator[tuple[str, dict]]], ...] = (
+    measure_size,
+    measure_autoencoder,
+    measure_clip,
+    measure_judges,
+    measure_drawing,
+)
+
+
+def measure_quality(folder: Path) -> dict[str, dict]:
+    """Every figure, under its key."""
+    subjects = load_subjects_of_measurement(folder)
+    return {key: value for measure in MEASURES for key, value in measure(subjects)}
+

@@ -1,0 +1,79 @@
+"""The attribute reader: kind, colours and pattern of a detected toy, and the background. It exists in the drawn world alone."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from vd_core.toybox.draw import SIZE, draw_scene
+from vd_core.toybox.judges import IDENTITY_SIZE, crop_box, to_unit
+from vd_core.toybox.trainer import fit
+from vd_core.toybox.world import BACKGROUNDS, COLOURS, KINDS, PATTERNS, Toy, sample_scene
+
+SEED = 800_000_000
+ATTRIBUTES = {"kind": KINDS, "colour": tuple(COLOURS), "trim": tuple(COLOURS), "pattern": PATTERNS}
+
+
+def conv_block(channels: int, out: int, stride: int) -> nn.Sequential:
+    """Convolution, group norm, SiLU."""
+    return nn.Sequential(nn.Conv2d(channels, out, 3, stride, 1), nn.GroupNorm(8, out), nn.SiLU())
+
+
+class AttributeReader(nn.Module):
+    """Two small convolutional nets: toys' crops to attributes, whole pictures to backgrounds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = ((3, 32, 1), (32, 64, 2), (64, 64, 1), (64, 128, 2), (128, 128, 1), (128, 192, 2))
+        self.toy = nn.Sequential(*[conv_block(*w) for w in widths], nn.Flatten(), nn.Linear(192 * 16, 256), nn.SiLU())
+        self.heads = nn.ModuleDict({name: nn.Linear(256, len(values)) for name, values in ATTRIBUTES.items()})
+        scene = ((3, 24, 2), (24, 48, 2), (48, 64, 2))
+        self.scene = nn.Sequential(*[conv_block(*w) for w in scene], nn.Flatten(), nn.Linear(64 * 64, len(BACKGROUNDS)))
+
+    def read_toys(self, crops: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Logits of every attribute for crops `[b, 3, IDENTITY_SIZE, IDENTITY_SIZE]` in 0..1."""
+        features = self.toy(crops * 2 - 1)
+        return {name: head(features) for name, head in self.heads.items()}
+
+    def read_backgrounds(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Logits `[b, 8]` for pictures `[b, 3, SIZE, SIZE]` in 0..1."""
+        return self.scene(pictures * 2 - 1)
+
+
+def attribute_labels(toys: list[Toy]) -> dict[str, torch.Tensor]:
+    """The true classes of toys, `[b]` an attribute."""
+    return {name: torch.tensor([values.index(getattr(t, name)) for t in toys]) for name, values in ATTRIBUTES.items()}
+
+
+def draw_crops(seed: int, count: int) -> tuple[np.ndarray, list[str], np.ndarray, list[Toy]]:
+    """`count` scenes from consecutive seeds: pictures, backgrounds, and the crops of all their toys with the toys."""
+    pictures, backgrounds, crops, toys = [], [], [], []
+    for i in range(seed, seed + count):
+        scene = sample_scene(i, collages=False)
+        picture, boxes = draw_scene(scene)
+        rng = np.random.default_rng([i, 8])
+        pictures.append(picture)
+        backgrounds.append(scene.background)
+        crops += [crop_box(picture, np.clip(box, 0, SIZE), rng) for box in boxes]
+        toys += scene.toys
+    return np.stack(pictures), backgrounds, np.stack(crops), toys
+
+
+def train_reader(folder: Path, steps: int, batch: int = 32) -> Path:
+    """The sum of every attribute's cross-entropy."""
+    torch.manual_seed(6)
+    reader = AttributeReader().to(memory_format=torch.channels_last)
+    names = list(BACKGROUNDS)
+    assert IDENTITY_SIZE == 32
+
+    def loss_fn(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        pictures, backgrounds, crops, toys = draw_crops(SEED + step * batch, batch)
+        logits, labels = reader.read_toys(to_unit(crops)), attribute_labels(toys)
+        losses = {name: F.cross_entropy(logits[name].float(), labels[name]) for name in ATTRIBUTES}
+        truth = torch.tensor([names.index(b) for b in backgrounds])
+        losses["background"] = F.cross_entropy(reader.read_backgrounds(to_unit(pictures)).float(), truth)
+        return {"loss": sum(losses.values()), **losses}
+
+    return fit("attribute reader", reader, loss_fn, folder, steps, peak_lr=1e-3, ema_decay=0.995)
