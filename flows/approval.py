@@ -1,6 +1,5 @@
 """HLR's approval: the person who is asked, the picks file that comes of it, and the same from the command line."""
 
-import base64
 import getpass
 import sys
 from datetime import UTC, datetime
@@ -8,10 +7,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from prefect import get_run_logger, suspend_flow_run
+from prefect import get_run_logger, runtime, suspend_flow_run
 from prefect.input import RunInput
 from pydantic import Field, create_model
 
+from flows.artifacts import as_markdown
 from vd_core.config import load_params
 from vd_core.errors import InputError
 from vd_core.picks import Candidate, Picks, pick_candidates, read_candidates, read_picks, resolve_picks, write_picks
@@ -39,6 +39,11 @@ def approve(combination: str, approval: Approval) -> None:
     if is_valid(path, candidates, min_picks):
         logger.info(f"{path} already holds a person's choice among these candidates")
         return
+    if runtime.deployment.id is None:
+        raise InputError(
+            f"nobody can be asked in a run without a server: look at runs/{combination}/sample/sheet.jpg, choose with "
+            f"'python -m flows.approval pick {combination} 1 2', and run again (or take --approval auto)"
+        )
     logger.info(f"waiting for a choice among {len(candidates)} candidates: press Resume on this run in the Prefect UI")
     answer = suspend_flow_run(wait_for_input=build_form(combination, candidates, min_picks), timeout=WAIT_SECONDS)
     numbers = [int(n) for n in answer.candidates]
@@ -73,8 +78,7 @@ def build_form(combination: str, candidates: list[Candidate], min_picks: int) ->
 
 def describe(combination: str, candidates: list[Candidate]) -> str:
     """The form's text in Markdown, the contact sheet in it as a data: URI."""
-    sheet = (candidates[0].path.parent / "sheet.jpg").read_bytes()
-    picture = f"![candidates](data:image/jpeg;base64,{base64.b64encode(sheet).decode()})"
+    picture = as_markdown(candidates[0].path.parent / "sheet.jpg", "image/jpeg")
     return f"**Which pictures of {combination} are good?** Best first by our metrics.\n\n{picture}\n\n" + "\n".join(
         f"- {line}" for line in scores_in_words(candidates)
     )

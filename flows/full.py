@@ -60,8 +60,9 @@ def serve() -> None:
 
 
 @cli.command()
-def run(combination: str = "toys", approval: str = "auto", debug: bool = False) -> None:
-    """Run the flow here and now, without a server."""
+def run(combination: str = "toys", approval: Approval = "auto", debug: bool = False) -> None:
+    """Run the flow here and now, without a server that was started before."""
+    print("Prefect takes about twenty seconds to start a server of its own for this run ...", file=sys.stderr)
     try:
         metrics = full(combination, approval)
     except (InputError, StageError) as error:

@@ -12,6 +12,8 @@ from prefect import get_run_logger, task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.states import Completed, State
 
+from flows.artifacts import publish
+
 UNCHANGED = "didn't change, skipping"
 PERCENT = re.compile(r"(\d{1,3})%\|")
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "17179869184"}
@@ -41,6 +43,7 @@ def reproduce(stage: str, combination: str) -> State | str:
     if process.wait() != 0:
         raise StageError(f"{stage}@{combination}: {last_word(said)}")
     update_progress_artifact(artifact, 100.0)
+    publish(stage, combination)
     if any(UNCHANGED in line for line in said):
         return Completed(name="Cached", message=f"{stage}: nothing that it hangs on has changed")
     return f"{stage} done"

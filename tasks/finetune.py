@@ -11,6 +11,7 @@ from vd_core.bases import Base
 from vd_core.config import Params
 from vd_core.data import build_data
 from vd_core.images import find_pictures, load_square
+from vd_core.plots import draw_losses
 from vd_core.subjects import Subject, extended_prompt
 from vd_core.training import Settings, finetune
 
@@ -54,6 +55,7 @@ def finetune_stage(params: Params, name: str) -> None:
     with replaced_folder(run_folder(name, "finetune")) as folder:
         settings = settings_from(params, params.finetune.steps)
         finetune(base, visual_adapter, data, settings, state_file(name, "finetune"), folder / "losses.csv")
+        draw_losses(folder / "losses.csv", folder / "losses.png", "Disen-Mix finetuning")
         save_lora(base, folder)
         save_visual_adapter(visual_adapter, folder)
     state_file(name, "finetune").unlink(missing_ok=True)

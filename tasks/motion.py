@@ -8,6 +8,7 @@ from vd_core.config import Params
 from vd_core.errors import InputError
 from vd_core.images import contact_sheet
 from vd_core.motion import MotionSettings, finetune_motion, save_motion
+from vd_core.plots import draw_losses
 from vd_core.video import load_clip
 
 
@@ -38,6 +39,7 @@ def motion(params: Params, name: str) -> None:
     )
     with replaced_folder(run_folder(name, "motion")) as folder:
         model = finetune_motion(base, clip, prompt, settings, state_file(name, "motion"), folder / "losses.csv")
+        draw_losses(folder / "losses.csv", folder / "losses.png", "Motion finetuning")
         save_motion(model, folder)
         contact_sheet([clip[i : i + 8] for i in range(0, len(clip), 8)]).save(folder / "reference.jpg", quality=90)
         (folder / "motion.json").write_text(json.dumps({"prompt": prompt}) + "\n")

@@ -10,6 +10,7 @@ from vd_core.config import Params
 from vd_core.data import build_data
 from vd_core.images import load_square
 from vd_core.picks import read_candidates, read_picks, resolve_picks
+from vd_core.plots import draw_losses
 from vd_core.subjects import mixed_prompt
 from vd_core.training import finetune
 
@@ -34,6 +35,7 @@ def refinetune(params: Params, name: str) -> None:
     with replaced_folder(run_folder(name, "refinetune")) as folder:
         settings = settings_from(params, params.hlr.refinetune_steps)
         finetune(base, visual_adapter, data, settings, state_file(name, "refinetune"), folder / "losses.csv")
+        draw_losses(folder / "losses.csv", folder / "losses.png", "Re-finetuning on the picks")
         save_lora(base, folder)
         save_visual_adapter(visual_adapter, folder)
     state_file(name, "refinetune").unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from flows.approval import build_form, describe
 from flows.reproduce import StageError
 from tests.test_stages import write_candidates
 from vd_core.errors import InputError
-from vd_core.picks import read_candidates, read_picks, resolve_picks
+from vd_core.picks import pick_candidates, read_candidates, read_picks, resolve_picks, write_picks
 
 STAGES = ["mix", "finetune", "sample", "refinetune", "motion", "swap", "render", "evaluate"]
 
@@ -105,3 +105,13 @@ def test_the_form_shows_the_sheet_and_knows_the_numbers(project: Path) -> None:
     assert schema["minItems"] == 2
     with pytest.raises(ValueError, match="at least 2"):
         form(candidates=["1"], chosen_by="Ann")
+
+
+def test_without_a_server_nobody_can_be_asked(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = play(monkeypatch)
+    with pytest.raises(InputError, match="nobody can be asked in a run without a server"):
+        flows.full.full("toys", "ask")
+    assert asked == STAGES[:3]
+    write_picks(pick_candidates(read_candidates(Path("runs/toys/sample")), [2, 4], "Ann", "now"), Path("picks/toys.yaml"))
+    flows.full.full("toys", "ask")
+    assert asked == STAGES[:3] + STAGES

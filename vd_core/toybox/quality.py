@@ -234,4 +234,3 @@ def measure_quality(folder: Path) -> dict[str, dict]:
     """Every figure, under its key."""
     subjects = load_subjects_of_measurement(folder)
     return {key: value for measure in MEASURES for key, value in measure(subjects)}
-
