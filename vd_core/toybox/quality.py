@@ -14,17 +14,20 @@ from torchvision.ops import box_iou
 
 from vd_core.bases import Base, load_base
 from vd_core.data import embed_pictures, encode_pictures, tokenize
+from vd_core.generation.animatediff import build_animatediff, generate_animatediff
 from vd_core.generation.images import generate_pictures
 from vd_core.images import to_pictures
+from vd_core.metrics.clip_scores import temporal_consistency
 from vd_core.metrics.fidelity import crop_boxes, detect
 from vd_core.metrics.judges import Judges, load_local_judges
 from vd_core.metrics.report import to_unit
 from vd_core.metrics.stitch import has_seam
-from vd_core.toybox.draw import draw_scene
+from vd_core.toybox.draw import CLIP_FRAMES, draw_clip, draw_scene, in_motion
 from vd_core.toybox.encoders import draw_captioned
 from vd_core.toybox.judges import IDENTITY_SIZE, draw_view
 from vd_core.toybox.reader import ATTRIBUTES, AttributeReader, attribute_labels, draw_crops
-from vd_core.toybox.world import BACKGROUNDS, COLOURS, HELD_OUT, KINDS, STITCH_PROMPT, Toy, sample_scene
+from vd_core.toybox.tracking import track_motion
+from vd_core.toybox.world import BACKGROUNDS, COLOURS, HELD_OUT, KINDS, MOTIONS, STITCH_PROMPT, Toy, sample_scene
 
 SEED = 1_000_000_000
 STEPS, GUIDANCE = 25, 5.0
@@ -52,7 +55,7 @@ def load_subjects_of_measurement(folder: Path) -> Subjects:
     """The base in `folder` with its judges and reader."""
     reader = AttributeReader()
     reader.load_state_dict({k: v.float() for k, v in load_file(folder / "judges" / "reader.safetensors").items()})
-    return Subjects(load_base(str(folder), torch.device("cpu")), load_local_judges(folder / "judges"), reader.eval(), folder)
+    return Subjects(load_base(str(folder), torch.device("cpu"), motion=True), load_local_judges(folder / "judges"), reader.eval(), folder)
 
 
 def drawn(seed: int, count: int) -> list[Image.Image]:
@@ -92,7 +95,7 @@ def measure_clip(s: Subjects) -> Iterator[tuple[str, dict]]:
 @torch.no_grad()
 def measure_judges(s: Subjects) -> Iterator[tuple[str, dict]]:
     """The reader on held-out drawings, the detector's AP50, identity retrieval among 50 held-out identities in another pose."""
-    pictures, backgrounds, crops, toys = draw_crops(SEED + 20_000, 600)
+    pictures, backgrounds, crops, toys, _ = draw_crops(SEED + 20_000, 600)
     logits, labels = s.reader.read_toys(to_unit_array(crops)), attribute_labels(toys)
     for name in ("kind", "colour", "pattern"):
         yield f"judge_{name}", figure((logits[name].argmax(1) == labels[name]).float().numpy())
@@ -215,6 +218,28 @@ def read_largest(s: Subjects, picture: Image.Image) -> dict[str, str] | None:
     return found[0] if found else None
 
 
+@torch.no_grad()
+def measure_motion(s: Subjects, count: int = 120) -> Iterator[tuple[str, dict]]:
+    """AnimateDiff on the base: is the motion named the motion tracked? And how much less consistent are its clips than drawn ones?"""
+    motions = [m for m in MOTIONS if m != "still"]
+    pipeline = build_animatediff(s.base, s.base.motion_adapter)
+    hits, generated, true, judged = [], [], [], []
+    for i in range(count):
+        motion = motions[i % len(motions)]
+        scene = in_motion(sample_scene(SEED + 50_000 + i, count=1, collages=False), motion)
+        toy = scene.toys[0]
+        prompt = f"a {toy.colour} {toy.kind} {MOTIONS[motion]} {BACKGROUNDS[scene.background]}"
+        clip = (generate_animatediff(s.base, pipeline, prompt, SEED + i, CLIP_FRAMES, STEPS, GUIDANCE) + 1) / 2
+        hits.append(track_motion(s.judges, s.reader, clip) == motion)
+        generated.append(temporal_consistency(s.judges, clip))
+        drawn_clip = to_unit_array(draw_clip(scene))
+        judged.append(track_motion(s.judges, s.reader, drawn_clip) == motion)
+        true.append(temporal_consistency(s.judges, drawn_clip))
+    yield "judge_motion", figure(judged)
+    yield "draws_motion", figure(hits)
+    yield "consistency_gap", figure(np.array(true) - np.array(generated))
+
+
 def measure_size(s: Subjects) -> Iterator[tuple[str, dict]]:
     """Megabytes of the folder."""
     size = sum(p.stat().st_size for p in s.folder.rglob("*.safetensors")) / 1e6
@@ -227,6 +252,7 @@ MEASURES: tuple[Callable[[Subjects], Iterator[tuple[str, dict]]], ...] = (
     measure_clip,
     measure_judges,
     measure_drawing,
+    measure_motion,
 )
 
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from vd_core.toybox.draw import SIZE, draw_scene
+from vd_core.toybox.draw import SIZE, draw_scene, pose_at
 from vd_core.toybox.judges import IDENTITY_SIZE, crop_box, to_unit
 from vd_core.toybox.trainer import fit
 from vd_core.toybox.world import BACKGROUNDS, COLOURS, KINDS, PATTERNS, Toy, sample_scene
@@ -29,6 +29,7 @@ class AttributeReader(nn.Module):
         widths = ((3, 32, 1), (32, 64, 2), (64, 64, 1), (64, 128, 2), (128, 128, 1), (128, 192, 2))
         self.toy = nn.Sequential(*[conv_block(*w) for w in widths], nn.Flatten(), nn.Linear(192 * 16, 256), nn.SiLU())
         self.heads = nn.ModuleDict({name: nn.Linear(256, len(values)) for name, values in ATTRIBUTES.items()})
+        self.turn = nn.Linear(256, 2)
         scene = ((3, 24, 2), (24, 48, 2), (48, 64, 2))
         self.scene = nn.Sequential(*[conv_block(*w) for w in scene], nn.Flatten(), nn.Linear(64 * 64, len(BACKGROUNDS)))
 
@@ -36,6 +37,10 @@ class AttributeReader(nn.Module):
         """Logits of every attribute for crops `[b, 3, IDENTITY_SIZE, IDENTITY_SIZE]` in 0..1."""
         features = self.toy(crops * 2 - 1)
         return {name: head(features) for name, head in self.heads.items()}
+
+    def read_angles(self, crops: torch.Tensor) -> torch.Tensor:
+        """How far toys are turned, as unit (cos, sin) `[b, 2]`, of crops `[b, 3, IDENTITY_SIZE, IDENTITY_SIZE]` in 0..1."""
+        return F.normalize(self.turn(self.toy(crops * 2 - 1)).float(), dim=-1)
 
     def read_backgrounds(self, pictures: torch.Tensor) -> torch.Tensor:
         """Logits `[b, 8]` for pictures `[b, 3, SIZE, SIZE]` in 0..1."""
@@ -47,9 +52,15 @@ def attribute_labels(toys: list[Toy]) -> dict[str, torch.Tensor]:
     return {name: torch.tensor([values.index(getattr(t, name)) for t in toys]) for name, values in ATTRIBUTES.items()}
 
 
-def draw_crops(seed: int, count: int) -> tuple[np.ndarray, list[str], np.ndarray, list[Toy]]:
-    """`count` scenes from consecutive seeds: pictures, backgrounds, and the crops of all their toys with the toys."""
-    pictures, backgrounds, crops, toys = [], [], [], []
+def true_angles(toys: list[Toy], phases: list[float]) -> torch.Tensor:
+    """The true turns as (cos, sin) `[b, 2]`."""
+    angles = torch.tensor([np.deg2rad(t.tilt + pose_at(t, p).angle) for t, p in zip(toys, phases, strict=True)])
+    return torch.stack([angles.cos(), angles.sin()], dim=1).float()
+
+
+def draw_crops(seed: int, count: int) -> tuple[np.ndarray, list[str], np.ndarray, list[Toy], list[float]]:
+    """`count` scenes from consecutive seeds: pictures, backgrounds, and the crops of all their toys, with the toys and their phases."""
+    pictures, backgrounds, crops, toys, phases = [], [], [], [], []
     for i in range(seed, seed + count):
         scene = sample_scene(i, collages=False)
         picture, boxes = draw_scene(scene)
@@ -58,7 +69,8 @@ def draw_crops(seed: int, count: int) -> tuple[np.ndarray, list[str], np.ndarray
         backgrounds.append(scene.background)
         crops += [crop_box(picture, np.clip(box, 0, SIZE), rng) for box in boxes]
         toys += scene.toys
-    return np.stack(pictures), backgrounds, np.stack(crops), toys
+        phases += [scene.phase] * len(scene.toys)
+    return np.stack(pictures), backgrounds, np.stack(crops), toys, phases
 
 
 def train_reader(folder: Path, steps: int, batch: int = 32) -> Path:
@@ -69,9 +81,10 @@ def train_reader(folder: Path, steps: int, batch: int = 32) -> Path:
     assert IDENTITY_SIZE == 32
 
     def loss_fn(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
-        pictures, backgrounds, crops, toys = draw_crops(SEED + step * batch, batch)
+        pictures, backgrounds, crops, toys, phases = draw_crops(SEED + step * batch, batch)
         logits, labels = reader.read_toys(to_unit(crops)), attribute_labels(toys)
         losses = {name: F.cross_entropy(logits[name].float(), labels[name]) for name in ATTRIBUTES}
+        losses["angle"] = 1 - (reader.read_angles(to_unit(crops)) * true_angles(toys, phases)).sum(1).mean()
         truth = torch.tensor([names.index(b) for b in backgrounds])
         losses["background"] = F.cross_entropy(reader.read_backgrounds(to_unit(pictures)).float(), truth)
         return {"loss": sum(losses.values()), **losses}

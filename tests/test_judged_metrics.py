@@ -1,0 +1,108 @@
+"""Fidelity, CLIP-T and consistency against literal references, with judges whose answers are known."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from vd_core.metrics.clip_scores import temporal_consistency, text_fidelity
+from vd_core.metrics.fidelity import SubjectReference, assign, refer_to, score_frames, subject_fidelity
+from vd_core.metrics.report import average, judge_picture
+
+
+class KnownJudges:
+    """Sees a toy in each quarter of a 16 x 16 frame that is not black; what it sees is the quarter's mean colour."""
+
+    labels = ("background", "dog", "cat")
+    identity = SimpleNamespace(config=SimpleNamespace(image_size=8))
+
+    def detector(self, frames: list[torch.Tensor]) -> list[dict[str, torch.Tensor]]:
+        results = []
+        for frame in frames:
+            boxes = [[x, y, x + 8, y + 8] for y in (0, 8) for x in (0, 8) if frame[:, y : y + 8, x : x + 8].sum() > 0]
+            count = len(boxes)
+            results.append(
+                {
+                    "boxes": torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
+                    "labels": torch.ones(count, dtype=torch.long),
+                    "scores": torch.full((count,), 0.9),
+                }
+            )
+        return results
+
+    def embed_identity(self, pictures: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.normalize(pictures.mean((2, 3)), dim=-1)
+
+    def embed_images(self, pictures: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.normalize(pictures.flatten(1), dim=-1)
+
+    def embed_texts(self, texts: list[str]) -> torch.Tensor:
+        return torch.nn.functional.normalize(torch.ones(len(texts), 768), dim=-1)
+
+
+RED, BLUE = torch.tensor([1.0, 0, 0]), torch.tensor([0, 0, 1.0])
+SUBJECTS = [SubjectReference("dog", RED[None]), SubjectReference("cat", BLUE[None])]
+
+
+def frame(*quarters: torch.Tensor) -> torch.Tensor:
+    picture = torch.zeros(3, 16, 16)
+    for i, colour in enumerate(quarters):
+        picture[:, (i // 2) * 8 : (i // 2) * 8 + 8, (i % 2) * 8 : (i % 2) * 8 + 8] = colour[:, None, None]
+    return picture
+
+
+def test_both_there_one_missing_none_there() -> None:
+    scores = score_frames(KnownJudges(), torch.stack([frame(BLUE, RED), frame(RED), frame()]), SUBJECTS)
+    np.testing.assert_allclose(scores, [[1, 1], [1, 0], [0, 0]], atol=1e-6)
+    assert subject_fidelity(scores) == {"subject_fidelity": pytest.approx(0.5), "missing_rate": pytest.approx(0.5)}
+
+
+def test_one_toy_cannot_stand_for_two_subjects() -> None:
+    blend = (RED + BLUE) / 2**0.5
+    scores = score_frames(KnownJudges(), frame(blend)[None], SUBJECTS)
+    assert sorted(scores[0].round(3)) == [0, pytest.approx(0.707, abs=1e-3)]
+
+
+def test_assignment_maximises_the_sum() -> None:
+    rows, columns = assign(np.array([[0.9, 0.8], [0.85, 0.1]]))
+    assert list(zip(rows.tolist(), columns.tolist(), strict=True)) == [(0, 1), (1, 0)]
+
+
+def test_reference_is_the_detected_toy_or_the_whole_picture() -> None:
+    reference = refer_to(KnownJudges(), "dog", torch.stack([frame(RED), frame()]))
+    torch.testing.assert_close(reference.embeddings[0], RED)
+    assert reference.embeddings.shape == (2, 3)
+
+
+def test_temporal_consistency_is_the_mean_over_all_pairs() -> None:
+    frames = torch.rand(5, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    flat = [f.flatten() / f.norm() for f in frames]
+    pairs = [float(flat[i] @ flat[j]) for i in range(5) for j in range(i)]
+    assert temporal_consistency(KnownJudges(), frames) == pytest.approx(np.mean(pairs), rel=1e-5)
+    assert temporal_consistency(KnownJudges(), frames[:1].expand(3, -1, -1, -1)) == pytest.approx(1, abs=1e-5)
+
+
+def test_clip_t_is_the_mean_cosine() -> None:
+    frames = torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    expected = np.mean([float((f.flatten() / f.norm()).sum()) / 768**0.5 for f in frames])
+    assert text_fidelity(KnownJudges(), frames, "x") == pytest.approx(expected, rel=1e-5)
+
+
+def test_ranking_is_by_the_weakest_subject_and_puts_seams_last() -> None:
+    from PIL import Image
+
+    def judged(*quarters: torch.Tensor) -> dict:
+        picture = Image.fromarray((frame(*quarters) * 255).byte().permute(1, 2, 0).numpy())
+        return judge_picture(KnownJudges(), picture, SUBJECTS, "x")
+
+    both, one = judged(RED, BLUE), judged(RED)
+    assert both["missing"] == 0
+    assert one["missing"] == 1
+    assert judged(torch.zeros(3), RED, torch.zeros(3), BLUE)["stitched"]
+    assert one["rank_score"] == 0.0
+    assert judged(torch.zeros(3), RED, torch.zeros(3), BLUE)["rank_score"] < one["rank_score"]
+
+
+def test_average() -> None:
+    assert average([{"a": 1.0, "b": 0.0}, {"a": 2.0, "b": 1.0}]) == {"a": 1.5, "b": 0.5}

@@ -1,0 +1,56 @@
+"""Motion finetuning and the module swap: what learns, what is thrown away, what is left as it was."""
+
+from pathlib import Path
+
+import torch
+from diffusers import MotionAdapter, UNetMotionModel
+
+from tests.pictures import noise_picture
+from vd_core.bases import Base
+from vd_core.motion import MotionSettings, build_motion_model, finetune_motion, save_motion
+
+SETTINGS = MotionSettings(steps=2, learning_rate=1e-2, lora_rank=2, max_grad_norm=1.0, mixed_precision="no", seed=0)
+
+
+def learn(base: Base, folder: Path) -> UNetMotionModel:
+    clip = [noise_picture(i, (base.resolution,) * 2) for i in range(4)]
+    return finetune_motion(base, clip, "a man is skiing in the snow", SETTINGS, folder / "state.safetensors", folder / "losses.csv")
+
+
+def test_only_motion_modules_and_the_lora_learn(base: Base, tmp_path: Path) -> None:
+    image_modules = {k: v.clone() for k, v in base.unet.state_dict().items()}
+    motion_modules = {k: v.clone() for k, v in base.motion_adapter.state_dict().items()}
+    model = learn(base, tmp_path)
+    state = {k.replace(".base_layer", ""): v for k, v in model.state_dict().items()}
+    assert all(torch.equal(state[k], v) for k, v in image_modules.items())
+    assert any(not torch.equal(state[k], v) for k, v in motion_modules.items() if k in state)
+    assert any(v.abs().sum() > 0 for k, v in state.items() if "lora_B" in k)
+    assert not any("motion_modules" in k for k in state if "lora" in k)
+    assert all(torch.equal(base.unet.state_dict()[k], v) for k, v in image_modules.items())
+
+
+def test_the_swap_gives_the_references_motion_and_none_of_its_looks(base: Base, tmp_path: Path) -> None:
+    """With T_m loaded over the base and no LoRA, image modules are the base's and motion modules the finetuned ones."""
+    model = learn(base, tmp_path)
+    save_motion(model, tmp_path)
+    swapped = UNetMotionModel.from_unet2d(base.unet, MotionAdapter.from_pretrained(tmp_path / "motion_adapter"))
+    learnt = {k.replace(".base_layer", ""): v for k, v in model.state_dict().items()}
+    original = base.unet.state_dict()
+    for key, value in swapped.state_dict().items():
+        if "motion_modules" in key:
+            assert torch.equal(value, learnt[key]), key
+        else:
+            assert torch.equal(value, original[key]), key
+
+
+def test_one_frame_without_motion_is_the_image_model(base: Base) -> None:
+    """Fresh motion modules end in a zero projection: the video model is the picture model, frame by frame."""
+    model = build_motion_model(base, 2)
+    for name, parameter in model.named_parameters():
+        if "motion_modules" in name and "proj_out" in name:
+            torch.nn.init.zeros_(parameter)
+    sample = torch.randn(1, base.unet.config.in_channels, 3, 8, 8)
+    hidden = torch.randn(1, 5, base.text_encoder.config.hidden_size)
+    video = model(sample, 10, hidden.repeat_interleave(3, 0)).sample
+    for f in range(3):
+        torch.testing.assert_close(video[:, :, f], base.unet(sample[:, :, f], 10, hidden).sample, rtol=1e-3, atol=1e-4)

@@ -1,0 +1,91 @@
+"""The embedded base as it is in the repository, and the loop that trained it."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import AnimateDiffPipeline, MotionAdapter, StableDiffusionPipeline
+
+from vd_core.bases import MODELS, load_base
+from vd_core.metrics.judges import load_local_judges
+from vd_core.toybox.demo import SUBJECTS
+from vd_core.toybox.tracking import name_motion
+from vd_core.toybox.trainer import ema_weights, fit
+from vd_core.toybox.world import HELD_OUT
+
+ROOT = Path(__file__).parent.parent
+TOYBOX = ROOT / MODELS / "toybox"
+
+
+def test_it_is_small_and_half_precision() -> None:
+    files = list(TOYBOX.rglob("*.safetensors"))
+    assert sum(f.stat().st_size for f in files) <= 64e6
+    assert not [f for f in TOYBOX.rglob("*") if f.suffix in (".bin", ".pt", ".pkl", ".ckpt")]
+
+
+def test_diffusers_loads_and_samples_it() -> None:
+    pipeline = StableDiffusionPipeline.from_pretrained(TOYBOX)
+    pipeline.set_progress_bar_config(disable=True)
+    picture = pipeline("a red dog on the beach", num_inference_steps=2, generator=torch.Generator().manual_seed(0)).images[0]
+    assert picture.size == (64, 64)
+    adapter = MotionAdapter.from_pretrained(TOYBOX / "motion_adapter")
+    video = AnimateDiffPipeline.from_pretrained(TOYBOX, motion_adapter=adapter)
+    video.set_progress_bar_config(disable=True)
+    frames = video("a red dog jumping", num_frames=4, num_inference_steps=2, height=64, width=64).frames[0]
+    assert len(frames) == 4
+
+
+def test_its_image_encoder_is_as_wide_as_its_text_encoder() -> None:
+    base = load_base(str(TOYBOX), torch.device("cpu"), motion=True)
+    assert base.image_encoder.config.projection_dim == base.text_encoder.config.hidden_size
+    assert base.resolution == 64
+
+
+def test_its_judges_load() -> None:
+    judges = load_local_judges(TOYBOX / "judges")
+    assert judges.embed_texts(["a red dog"]).shape == judges.embed_images(torch.rand(1, 3, 64, 64)).shape
+    assert json.loads((TOYBOX / "judges" / "config.json").read_text())["labels"][0] == judges.labels[1]
+
+
+def test_the_demos_subjects_are_held_out() -> None:
+    assert set(SUBJECTS.values()) <= set(HELD_OUT)
+
+
+def train_line(folder: Path, steps: int, stop: int | None = None) -> dict[str, torch.Tensor]:
+    """Fit a line; die at step `stop` if one is given."""
+    torch.manual_seed(0)
+    line = torch.nn.Linear(2, 1)
+
+    def loss_fn(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        if step == stop:
+            raise KeyboardInterrupt
+        x = torch.randn(8, 2, generator=generator)
+        return {"loss": (line(x) - x.sum(1, keepdim=True)).square().mean()}
+
+    return ema_weights(fit("line", line, loss_fn, folder, steps, peak_lr=0.1, ema_decay=0.9, save_every=-1.0))
+
+
+def test_pretraining_resumes_to_the_bit(tmp_path: Path) -> None:
+    through = train_line(tmp_path / "a", 30)
+    with pytest.raises(KeyboardInterrupt):
+        train_line(tmp_path / "b", 30, stop=13)
+    resumed = train_line(tmp_path / "b", 30)
+    assert all(torch.equal(through[k], resumed[k]) for k in through)
+    logged = [[row.split(",")[0] for row in (tmp_path / name / "log.csv").read_text().splitlines()] for name in "ab"]
+    assert logged[0] == logged[1] == ["step", "24"]
+
+
+def track(x=(0.0,) * 16, bottom=(50.0,) * 16, height=(20.0,) * 16, turn=(0.0,) * 16) -> torch.Tensor:
+    return torch.tensor([x, bottom, height, turn]).T.numpy()
+
+
+def test_motions_are_named() -> None:
+    ramp = [i / 15 for i in range(16)]
+    assert name_motion(track()) == "still"
+    assert name_motion(track(x=tuple(15 * r for r in ramp))) == "right"
+    assert name_motion(track(x=tuple(-15 * r for r in ramp))) == "left"
+    assert name_motion(track(height=tuple(14 + 10 * r for r in ramp))) == "grow"
+    assert name_motion(track(bottom=tuple(50 - 30 * r * (1 - r) for r in ramp))) == "jump"
+    assert name_motion(track(turn=tuple(5.5 * r for r in ramp))) == "spin"
+    assert name_motion(track(x=tuple(2.0 * (-1) ** i for i in range(16)))) == "shake"
