@@ -3,8 +3,9 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from safetensors import safe_open
@@ -14,9 +15,16 @@ from torch import nn
 Named = dict[str, nn.Parameter]
 
 
-def save_checkpoint(path: Path, parameters: Named, optimizer: torch.optim.Optimizer, step: int, fingerprint: str) -> None:
-    """Write the trained parameters and their optimiser state after `step` steps."""
-    tensors = {f"model.{k}": p for k, p in parameters.items()}
+def save_checkpoint(
+    path: Path,
+    parameters: Named,
+    optimizer: torch.optim.Optimizer,
+    step: int,
+    fingerprint: str,
+    others: Mapping[str, torch.Tensor] = MappingProxyType({}),
+) -> None:
+    """Write the trained parameters, their optimiser state after `step` steps, and `others` under their own names."""
+    tensors = {f"model.{k}": p for k, p in parameters.items()} | dict(others)
     for name, parameter in parameters.items():
         tensors |= {f"optimizer.{name}.{k}": v for k, v in optimizer.state[parameter].items()}
     tensors = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
@@ -41,6 +49,12 @@ def load_checkpoint(path: Path, parameters: Named, optimizer: torch.optim.Optimi
             state = {k[len(prefix) :]: file.get_tensor(k) for k in keys}
             optimizer.state[parameter] = {k: v if k == "step" else v.to(parameter.device) for k, v in state.items()}
         return json.loads(file.metadata()["step"])
+
+
+def read_tensors(path: Path, prefix: str) -> dict[str, torch.Tensor]:
+    """The tensors of a checkpoint whose names start with `prefix`, without it."""
+    with safe_open(path, "pt") as file:
+        return {k[len(prefix) :]: file.get_tensor(k) for k in file.keys() if k.startswith(prefix)}
 
 
 def fingerprint_of(settings: dict, tensors: Iterable[torch.Tensor]) -> str:

@@ -13,7 +13,7 @@ def seam_profile(picture: np.ndarray) -> np.ndarray:
 
     `picture` is uint8 RGB `[h, w, 3]`; float `[w - 1]` comes back.
     """
-    side = 64 if max(picture.shape[:2]) <= 64 else 128
+    side = min(128, max(picture.shape[:2]))
     small = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32)
     step = np.abs(np.diff(small, axis=1)).max(axis=2)
     wide = np.maximum(step, np.abs(small[:, 2:] - small[:, :-2]).max(axis=2)[:, np.r_[0 : side - 2, side - 3]])

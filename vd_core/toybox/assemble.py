@@ -1,5 +1,6 @@
 """The trained parts into `models/toybox`: the folder layout of `StableDiffusionPipeline.from_pretrained`, float16 safetensors."""
 
+import json
 from pathlib import Path
 
 import torch
@@ -33,9 +34,16 @@ def assemble(states: Path, target: Path) -> None:
     )
     pipeline.to(dtype=torch.float16).save_pretrained(target)
     processor.save_pretrained(target / "image_encoder")
+    for part in ("text_encoder", "image_encoder"):
+        load_as_float32(target / part / "config.json")
     (target / "judges").mkdir(parents=True, exist_ok=True)
     save_file({"weight": pair.text_projection.weight.half().contiguous()}, target / "judges" / "text_projection.safetensors")
     save_judges({name: states / "judges" / name / "state.safetensors" for name in JUDGES}, target / "judges")
+
+
+def load_as_float32(config: Path) -> None:
+    """Let transformers load a float16 part as float32, as diffusers loads its own parts, so that they fit together."""
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"dtype": "float32"}, indent=2) + "\n")
 
 
 def export_motion_adapter(unet: UNet2DConditionModel, state: Path) -> MotionAdapter:

@@ -92,11 +92,19 @@ def write_captions(indices: np.ndarray, step: int) -> list[str]:
 
 
 def train_unet(
-    folder: Path, pool: LatentPool, tokenizer: CLIPTokenizer, text_encoder: CLIPTextModel, steps: int, batch: int = BATCH
+    folder: Path,
+    pool: LatentPool,
+    tokenizer: CLIPTokenizer,
+    text_encoder: CLIPTextModel,
+    steps: int,
+    start: UNet2DConditionModel | None = None,
+    batch: int = BATCH,
 ) -> Path:
-    """Plain denoising loss in the scheduler's prediction type, uniform timesteps."""
+    """Plain denoising loss in the scheduler's prediction type, uniform timesteps; from nothing, or from the weights of `start`."""
     torch.manual_seed(1)
     unet = build_unet().to(memory_format=torch.channels_last)
+    if start is not None:
+        unet.load_state_dict(start.state_dict())
     noise_scheduler = build_noise_scheduler()
 
     def loss_fn(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:

@@ -47,11 +47,12 @@ def train_motion_adapter(
     tokenizer: CLIPTokenizer,
     text_encoder: CLIPTextModel,
     steps: int,
+    start: MotionAdapter | None = None,
     batch: int = BATCH,
 ) -> Path:
-    """The U-Net's own loss, over clips; only the motion modules learn."""
+    """The U-Net's own loss, over clips; only the motion modules learn, from nothing or from `start`."""
     torch.manual_seed(2)
-    model = UNetMotionModel.from_unet2d(unet, build_motion_adapter(unet))
+    model = UNetMotionModel.from_unet2d(unet, start or build_motion_adapter(unet))
     model.freeze_unet2d_params()
 
     def loss_fn(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from vd_core.toybox.assemble import assemble
+from vd_core.bases import load_base
+from vd_core.toybox.assemble import assemble, export_motion_adapter
 from vd_core.toybox.autoencoder import load_trained_vae, train_decoder, train_vae
 from vd_core.toybox.denoiser import LatentPool, build_noise_scheduler, build_unet, train_unet
 from vd_core.toybox.encoders import load_trained_encoders, train_encoders
@@ -56,3 +58,18 @@ def load_trained_unet(states: Path) -> UNet2DConditionModel:
     unet = build_unet()
     unet.load_state_dict(ema_weights(states / "unet" / "state.safetensors"))
     return unet.eval().requires_grad_(False)
+
+
+def train_on(states: Path, folder: Path) -> None:
+    """Train the U-Net and then the motion adapter of the finished base in `folder` on, and put the results back there.
+
+    The autoencoder and the encoders stay, since all else was trained on what they say.
+    """
+    base = load_base(str(folder), torch.device("cpu"), motion=True)
+    pool = LatentPool(states / "pool", base.vae)
+    train_unet(states / "unet", pool, base.tokenizer, base.text_encoder, STEPS["unet"], start=base.unet)
+    unet = load_trained_unet(states)
+    noise_scheduler, encoders = build_noise_scheduler(), (base.tokenizer, base.text_encoder)
+    state = train_motion_adapter(states / "motion", unet, noise_scheduler, base.vae, *encoders, STEPS["motion"], start=base.motion_adapter)
+    export_motion_adapter(unet, state).half().save_pretrained(folder / "motion_adapter")
+    unet.half().save_pretrained(folder / "unet")
