@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from transformers import CLIPImageProcessor
 
 from vd_core.toybox.autoencoder import load_trained_vae
-from vd_core.toybox.denoiser import build_noise_scheduler, build_unet
+from vd_core.toybox.denoiser import build_noise_scheduler, build_unet, trained_part
 from vd_core.toybox.draw import SIZE
 from vd_core.toybox.encoders import CLIP_MEAN, CLIP_STD, load_trained_encoders
 from vd_core.toybox.judges import save_judges
@@ -26,8 +26,10 @@ def assemble(states: Path, target: Path) -> None:
     )
     vae = load_trained_vae(states / "decoder" / "state.safetensors")
     tokenizer, pair = load_trained_encoders(states / "encoders" / "state.safetensors")
+    drawing = states / "unet_text" / "state.safetensors"
+    pair.text_encoder.load_state_dict(trained_part(drawing, "text_encoder"))
     unet = build_unet()
-    unet.load_state_dict(ema_weights(states / "unet" / "state.safetensors"))
+    unet.load_state_dict(trained_part(drawing, "unet"))
     export_motion_adapter(unet, states / "motion" / "state.safetensors").half().save_pretrained(target / "motion_adapter")
     pipeline = StableDiffusionPipeline(
         vae, pair.text_encoder, tokenizer, unet, build_noise_scheduler(), None, processor, pair.image_encoder, requires_safety_checker=False

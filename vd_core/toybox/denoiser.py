@@ -6,11 +6,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from vd_core.toybox.autoencoder import draw_batch
 from vd_core.toybox.encoders import WIDTH, tokenize
-from vd_core.toybox.trainer import fit
+from vd_core.toybox.trainer import ema_weights, fit
 from vd_core.toybox.world import caption, sample_scene
 
 BATCH = 32
@@ -18,6 +19,7 @@ SEED = 300_000_000
 POOL = 65_536  # pictures whose latents are kept; captions are written anew each time
 LATENTS = (8, 16, 16)
 CAPTION_DROPOUT = 0.1
+TEXT_OFFSET = 1_000_000  # the second training's steps draw other captions and other orders
 
 
 def build_unet() -> UNet2DConditionModel:
@@ -98,25 +100,37 @@ def train_unet(
     text_encoder: CLIPTextModel,
     steps: int,
     start: UNet2DConditionModel | None = None,
-    batch: int = BATCH,
+    train_text: bool = False,
 ) -> Path:
-    """Plain denoising loss in the scheduler's prediction type, uniform timesteps; from nothing, or from the weights of `start`."""
+    """Plain denoising loss in the scheduler's prediction type, uniform timesteps; from nothing, or from the weights of `start`.
+
+    With `train_text` the text encoder learns too: what it told apart too weakly for drawing becomes clear. Frozen, it is not in the state.
+    """
     torch.manual_seed(1)
     unet = build_unet().to(memory_format=torch.channels_last)
     if start is not None:
         unet.load_state_dict(start.state_dict())
+    module = nn.ModuleDict({"unet": unet, "text_encoder": text_encoder.requires_grad_(True)} if train_text else {"unet": unet})
     noise_scheduler = build_noise_scheduler()
+    name, offset = ("unet and text", TEXT_OFFSET) if train_text else ("unet", 0)
 
     def loss_fn(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
-        indices = choose_indices(step, batch)
+        indices = choose_indices(step + offset, BATCH)
         latents = pool.get(indices)
         noise = torch.randn(latents.shape, generator=generator)
-        timesteps = torch.randint(0, noise_scheduler.config.num_train_timesteps, (batch,), generator=generator)
+        timesteps = torch.randint(0, noise_scheduler.config.num_train_timesteps, (BATCH,), generator=generator)
         noisy_latents = noise_scheduler.add_noise(latents, noise, timesteps).contiguous(memory_format=torch.channels_last)
-        with torch.no_grad():
-            encoder_hidden_states = text_encoder(tokenize(tokenizer, write_captions(indices, step))).last_hidden_state
+        input_ids = tokenize(tokenizer, write_captions(indices, step + offset))
+        with torch.set_grad_enabled(train_text):
+            encoder_hidden_states = text_encoder(input_ids).last_hidden_state
         model_pred = unet(noisy_latents, timesteps, encoder_hidden_states).sample
         target = noise_scheduler.get_velocity(latents, noise, timesteps)
         return {"loss": F.mse_loss(model_pred.float(), target)}
 
-    return fit("unet", unet, loss_fn, folder, steps, peak_lr=6e-4, ema_decay=0.999)
+    return fit(name, module, loss_fn, folder, steps, peak_lr=6e-4, ema_decay=0.999)
+
+
+def trained_part(state: Path, part: str) -> dict[str, torch.Tensor]:
+    """The averaged weights of "unet" or "text_encoder" in a state of `train_unet`."""
+    prefix = f"{part}."
+    return {k[len(prefix) :]: v for k, v in ema_weights(state).items() if k.startswith(prefix)}

@@ -3,24 +3,23 @@
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
-from transformers import CLIPTextModel, CLIPTokenizer
+from diffusers import UNet2DConditionModel
 
 from vd_core.bases import load_base
 from vd_core.toybox.assemble import assemble, export_motion_adapter
 from vd_core.toybox.autoencoder import load_trained_vae, train_decoder, train_vae
-from vd_core.toybox.denoiser import LatentPool, build_noise_scheduler, build_unet, train_unet
+from vd_core.toybox.denoiser import LatentPool, build_noise_scheduler, build_unet, train_unet, trained_part
 from vd_core.toybox.encoders import load_trained_encoders, train_encoders
 from vd_core.toybox.judges import train_clip, train_detector, train_identity
 from vd_core.toybox.motion_modules import train_motion_adapter
 from vd_core.toybox.reader import train_reader
-from vd_core.toybox.trainer import ema_weights
 
 STEPS = {
     "autoencoder": 2100,
     "encoders": 800,
-    "unet": 7000,
-    "motion": 2000,
+    "unet": 4674,
+    "unet_text": 2700,
+    "motion": 900,
     "decoder": 900,
     "detector": 700,
     "identity": 400,
@@ -36,8 +35,13 @@ def pretrain(states: Path, target: Path) -> None:
     train_encoders(states / "encoders", STEPS["encoders"])
     vae = load_trained_vae(states / "autoencoder" / "state.safetensors")
     tokenizer, pair = load_trained_encoders(states / "encoders" / "state.safetensors")
-    train_unet(states / "unet", LatentPool(states / "pool", vae), tokenizer, pair.text_encoder, STEPS["unet"])
-    train_motion(states, vae, tokenizer, pair.text_encoder)
+    pool = LatentPool(states / "pool", vae)
+    first = train_unet(states / "unet", pool, tokenizer, pair.text_encoder, STEPS["unet"])
+    start = load_unet(first)
+    second = train_unet(states / "unet_text", pool, tokenizer, pair.text_encoder, STEPS["unet_text"], start=start, train_text=True)
+    pair.text_encoder.load_state_dict(trained_part(second, "text_encoder"))
+    encoders = (tokenizer, pair.text_encoder.eval().requires_grad_(False))
+    train_motion_adapter(states / "motion", load_unet(second), build_noise_scheduler(), vae, *encoders, STEPS["motion"])
     train_decoder(states / "decoder", states / "autoencoder" / "state.safetensors", STEPS["decoder"])
     judges = states / "judges"
     train_detector(judges / "detector", STEPS["detector"])
@@ -47,16 +51,10 @@ def pretrain(states: Path, target: Path) -> None:
     assemble(states, target)
 
 
-def train_motion(states: Path, vae: AutoencoderKL, tokenizer: CLIPTokenizer, text_encoder: CLIPTextModel) -> None:
-    """The motion adapter over the trained U-Net."""
-    unet = load_trained_unet(states)
-    train_motion_adapter(states / "motion", unet, build_noise_scheduler(), vae, tokenizer, text_encoder, STEPS["motion"])
-
-
-def load_trained_unet(states: Path) -> UNet2DConditionModel:
-    """The averaged U-Net, frozen."""
+def load_unet(state: Path) -> UNet2DConditionModel:
+    """The averaged U-Net of a state of `train_unet`, frozen."""
     unet = build_unet()
-    unet.load_state_dict(ema_weights(states / "unet" / "state.safetensors"))
+    unet.load_state_dict(trained_part(state, "unet"))
     return unet.eval().requires_grad_(False)
 
 
@@ -67,8 +65,7 @@ def train_on(states: Path, folder: Path) -> None:
     """
     base = load_base(str(folder), torch.device("cpu"), motion=True)
     pool = LatentPool(states / "pool", base.vae)
-    train_unet(states / "unet", pool, base.tokenizer, base.text_encoder, STEPS["unet"], start=base.unet)
-    unet = load_trained_unet(states)
+    unet = load_unet(train_unet(states / "unet", pool, base.tokenizer, base.text_encoder, STEPS["unet"], start=base.unet))
     noise_scheduler, encoders = build_noise_scheduler(), (base.tokenizer, base.text_encoder)
     state = train_motion_adapter(states / "motion", unet, noise_scheduler, base.vae, *encoders, STEPS["motion"], start=base.motion_adapter)
     export_motion_adapter(unet, state).half().save_pretrained(folder / "motion_adapter")

@@ -1,0 +1,54 @@
+"""runs/<combination>, metrics → the pictures in docs/ and the table in README.md that show a run."""
+
+import json
+import re
+from pathlib import Path
+
+from PIL import Image
+
+from tasks.command import run_folder, run_stage
+from vd_core.config import Params
+from vd_core.images import contact_sheet
+
+TILE = 96
+MARKED = re.compile(r"(<!-- metrics -->\n).*?(<!-- /metrics -->)", re.DOTALL)
+
+
+def document(params: Params, name: str) -> None:
+    """Draw docs/demo.gif, docs/demo-sheet.png and docs/demo-mix.png, and write the metrics into README.md."""
+    render, mix, docs = run_folder(name, "render"), run_folder(name, "mix"), Path("docs")
+    videos = [v["video"] for v in json.loads((render / "videos.json").read_text())]
+    clips = [[Image.open(p).convert("RGB") for p in sorted((render / v).glob("*.png"))] for v in videos]
+    save_gif(clips, docs / "demo.gif", 1000 // params.render.fps)
+    rows = [clip[:: -(-len(clip) // 8)] for clip in clips]
+    reduce_colours(contact_sheet(rows, TILE)).save(docs / "demo-sheet.png", optimize=True)
+    mixed = [Image.open(p).convert("RGB") for p in sorted(mix.glob("[0-9]*.png"))[:8]]
+    reduce_colours(contact_sheet([mixed], TILE)).save(docs / "demo-mix.png", optimize=True)
+    readme, metrics = Path("README.md"), json.loads((Path("metrics") / f"{name}.json").read_text())
+    readme.write_text(MARKED.sub(lambda m: m[1] + as_table(metrics) + m[2], readme.read_text()))
+
+
+def save_gif(clips: list[list[Image.Image]], path: Path, milliseconds: int) -> None:
+    """All clips side by side, a row a generator's worth of three, each looped to the longest."""
+    length = max(len(c) for c in clips)
+    frames = [
+        reduce_colours(contact_sheet([[c[f % len(c)] for c in clips[i : i + 3]] for i in range(0, len(clips), 3)], TILE))
+        for f in range(length)
+    ]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=milliseconds, loop=0)
+
+
+def reduce_colours(picture: Image.Image) -> Image.Image:
+    """A picture in 128 colours, so that what is committed stays small."""
+    return picture.quantize(128, dither=Image.Dither.NONE)
+
+
+def as_table(metrics: dict[str, dict[str, float]]) -> str:
+    """Metrics as a Markdown table, a row a generator."""
+    names = list(next(iter(metrics.values())))
+    head = "| | " + " | ".join(n.replace("_", " ") for n in names) + " |\n" + "|---" * (len(names) + 1) + "|\n"
+    return head + "".join(f"| {g} | " + " | ".join(f"{row[n]:.3f}" for n in names) + " |\n" for g, row in metrics.items())
+
+
+if __name__ == "__main__":
+    run_stage(document)
