@@ -1,10 +1,14 @@
 """The drawn world is what it says, and the metrics that need no network say what is true of it."""
 
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from transformers import CLIPTokenizer
 
 from tests.pictures import noise_picture
 from vd_core.metrics.stitch import has_seam, stitch_score
@@ -25,6 +29,8 @@ from vd_core.toybox.world import (
     sample_scene,
     vocabulary,
 )
+
+ROOT = Path(__file__).parent.parent
 
 
 def subjects(count: int, tmp_path) -> list[Subject]:
@@ -99,6 +105,14 @@ def test_every_word_is_one_token() -> None:
     assert all(len(tokenizer.tokenize(word)) == 1 for word in vocabulary())
     words = {w for seed in range(500) for w in caption(sample_scene(seed), np.random.default_rng(seed)).replace(",", "").split()}
     assert words <= set(vocabulary())
+
+
+def test_every_process_has_the_same_tokenizer() -> None:
+    code = "from vd_core.toybox.encoders import build_tokenizer; print(sorted(build_tokenizer().get_vocab().items()))"
+    said = {subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout for _ in range(2)}
+    assert said == {f"{sorted(build_tokenizer().get_vocab().items())}\n"}
+    saved = CLIPTokenizer.from_pretrained(ROOT / "models" / "toybox" / "tokenizer")
+    assert saved.get_vocab() == build_tokenizer().get_vocab()
 
 
 def test_captions_are_true() -> None:

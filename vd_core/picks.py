@@ -69,7 +69,7 @@ def write_picks(picks: Picks, path: Path) -> None:
     """Write the picks file, aside and renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(".tmp")
-    aside.write_text(yaml.safe_dump(picks.model_dump(mode="json", exclude_none=True), sort_keys=False))
+    aside.write_text(yaml.safe_dump(picks.model_dump(mode="json", exclude_defaults=True), sort_keys=False))
     aside.replace(path)
 
 

@@ -1,12 +1,13 @@
 """The embedded base's CLIP: tokenizer, text and image encoder of one width, trained contrastively on drawn pictures and captions."""
 
 import math
+from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer, CLIPVisionConfig, CLIPVisionModelWithProjection
 
@@ -23,25 +24,37 @@ CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 def build_tokenizer() -> CLIPTokenizer:
-    """A byte-pair `CLIPTokenizer` in which every word of the drawn world is one token."""
-    bpe = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
-    bpe.pre_tokenizer = pre_tokenizers.Whitespace()
+    """A byte-pair `CLIPTokenizer` in which every word of the drawn world is one token; the same ids in every process."""
+    merges = learn_merges(vocabulary())
     letters = [chr(c) for c in range(33, 127)]
-    trainer = trainers.BpeTrainer(
-        vocab_size=4096, min_frequency=1, end_of_word_suffix="</w>", initial_alphabet=letters, show_progress=False
-    )
-    bpe.train_from_iterator(vocabulary(), trainer)
-    merges = [tuple(line.split(" ")) for line in _saved_merges(bpe)]
-    pieces = letters + [f"{letter}</w>" for letter in letters] + ["".join(pair) for pair in merges]
+    pieces = [*letters, *(f"{letter}</w>" for letter in letters), *("".join(pair) for pair in merges)]
     vocab = {piece: i for i, piece in enumerate(dict.fromkeys([*pieces, "<|startoftext|>", "<|endoftext|>"]))}
     return CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=MAX_TOKENS)
 
 
-def _saved_merges(bpe: Tokenizer) -> list[str]:
-    import json
+def learn_merges(words: list[str]) -> list[tuple[str, str]]:
+    """Byte-pair merges, most frequent pair first and ties in alphabetical order, until every word is one piece.
 
-    merges = json.loads(bpe.to_str())["model"]["merges"]
-    return [m if isinstance(m, str) else " ".join(m) for m in merges]
+    tokenizers' own trainer breaks ties at random, so that two processes disagreed about "cat" and "car".
+    """
+    split = [[*word[:-1], word[-1] + "</w>"] for word in words]
+    merges: list[tuple[str, str]] = []
+    while counts := Counter(pair for pieces in split for pair in pairwise(pieces)):
+        best = min(counts, key=lambda pair: (-counts[pair], pair))
+        merges.append(best)
+        split = [merge_pair(pieces, best) for pieces in split]
+    return merges
+
+
+def merge_pair(pieces: list[str], pair: tuple[str, str]) -> list[str]:
+    """`pieces` with every occurrence of `pair` joined, from the left."""
+    merged: list[str] = []
+    for piece in pieces:
+        if merged and (merged[-1], piece) == pair:
+            merged[-1] += piece
+        else:
+            merged.append(piece)
+    return merged
 
 
 def build_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
