@@ -27,6 +27,7 @@ def settings_from(params: Params, steps: int) -> Settings:
         batch_per_subject=chosen.batch_per_subject,
         batch_mixed=chosen.batch_mixed,
         max_grad_norm=chosen.max_grad_norm,
+        linear_decay=chosen.linear_decay,
         mixed_precision=chosen.mixed_precision,
         seed=params.seed,
     )
@@ -49,7 +50,7 @@ def finetune_stage(params: Params, name: str) -> None:
     mixed = mixed_pictures(run_folder(name, "mix"), base.resolution)
     prompts = [s.instance_prompt for s in subjects]
     data = build_data(base, subject_pictures(base, subjects), mixed, prompts, extended_prompt(subjects))
-    add_lora(base, params.finetune.lora_rank, params.seed)
+    add_lora(base, params.finetune.lora_rank, params.seed, params.finetune.lora_targets)
     torch.manual_seed(params.seed)
     visual_adapter = VisualAdapter(base.text_encoder.config.hidden_size).to(base.device)
     with replaced_folder(run_folder(name, "finetune")) as folder:

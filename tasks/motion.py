@@ -34,6 +34,7 @@ def motion(params: Params, name: str) -> None:
         learning_rate=params.motion.learning_rate,
         lora_rank=params.finetune.lora_rank,
         max_grad_norm=params.finetune.max_grad_norm,
+        linear_decay=params.finetune.linear_decay,
         mixed_precision=params.finetune.mixed_precision,
         seed=params.seed,
     )

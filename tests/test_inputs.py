@@ -28,8 +28,8 @@ ROOT = Path(__file__).parent.parent
         ("  lora_rank: 16", "  lora_rank: 16\n  lora_rnk: 16", r"finetune\.lora_rnk is not a known key; did you mean lora_rank\?"),
         ("  lora_rank: 16", "  lora_rank: 0", r"finetune\.lora_rank: input should be greater"),
         ("method: disen_mix", "method: magic", r"finetune\.method: input should be 'disen_mix'"),
-        ("subjects: [dog, cat]", "subjects: [../dog, cat]", r"combinations\.toys\.subjects: '\.\./dog' is not a folder name"),
-        ("subjects: [dog, cat]", "subjects: [dog, dog]", r"names a subject twice"),
+        ("subjects: [dog, car]", "subjects: [../dog, car]", r"combinations\.toys\.subjects: '\.\./dog' is not a folder name"),
+        ("subjects: [dog, car]", "subjects: [dog, dog]", r"names a subject twice"),
         ("base: toybox", "base: [toybox", r"not readable YAML"),
     ],
 )

@@ -22,6 +22,7 @@ SETTINGS = Settings(
     batch_per_subject=2,
     batch_mixed=2,
     max_grad_norm=1.0,
+    linear_decay=True,
     mixed_precision="no",
     seed=7,
 )

@@ -9,7 +9,7 @@ from tests.pictures import noise_picture
 from vd_core.bases import Base
 from vd_core.motion import MotionSettings, build_motion_model, finetune_motion, save_motion
 
-SETTINGS = MotionSettings(steps=2, learning_rate=1e-2, lora_rank=2, max_grad_norm=1.0, mixed_precision="no", seed=0)
+SETTINGS = MotionSettings(steps=2, learning_rate=1e-2, lora_rank=2, max_grad_norm=1.0, linear_decay=False, mixed_precision="no", seed=0)
 
 
 def learn(base: Base, folder: Path) -> UNetMotionModel:

@@ -71,6 +71,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         change(folder, "finetune", key, value)
     for key, value in {"candidates": 3, "refinetune_steps": 2}.items():
         change(folder, "hlr", key, value)
+    change(folder, "hlr", "min_picks", 2)
     change(folder, "motion", "steps", 1)
     change(folder, "motion", "frames", 4)
     quick = {"num_inference_steps": 6, "t_forward": 4, "t_warp": 3, "text2video_zero_frames": 2, "animatediff_frames": 2}

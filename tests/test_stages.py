@@ -54,7 +54,7 @@ def test_from_pictures_to_videos(workspace: Path, kind: str) -> None:
         assert len(frames) == {"text2video_zero": 3, "animatediff": 4}[video["generator"]]
         assert Image.open(frames[0]).size == (16, 16)
         assert Path(f"runs/toys/render/{video['video']}.mp4").stat().st_size > 0
-        assert video["prompt"].startswith("a sks dog, a krk cat ")
+        assert video["prompt"].startswith("a sks dog, a krk car ")
         assert "regions" not in video["prompt"]
     assert not list(Path("runs/toys").glob(".*"))
 
@@ -105,7 +105,7 @@ def test_changed_pick_is_refused_and_nothing_is_lost(workspace: Path) -> None:
 
 def test_without_a_motion_clip_the_base_moves(workspace: Path) -> None:
     text = Path("params.yaml").read_text()
-    Path("params.yaml").write_text(text.replace("motion_prompt: a car jumping in the city", "motion_prompt: null"))
+    Path("params.yaml").write_text(text.replace("motion_prompt: a bear jumping in the city", "motion_prompt: null"))
     params = load_params()
     motion(params, "toys")
     Path("runs/toys/refinetune").mkdir()

@@ -14,7 +14,8 @@ from torch import nn
 from vd_core.bases import Base
 
 LORA_FILE = "pytorch_lora_weights.safetensors"
-UNET_TARGETS = ["to_q", "to_k", "to_v", "to_out.0"]
+ATTENTION = ["to_q", "to_k", "to_v", "to_out.0"]
+UNET_TARGETS = {"attention": ATTENTION, "all": [*ATTENTION, "proj_in", "proj_out", "ff.net.0.proj", "ff.net.2", "conv1", "conv2"]}
 TEXT_TARGETS = ["q_proj", "k_proj", "v_proj", "out_proj"]
 
 
@@ -35,10 +36,10 @@ class VisualAdapter(nn.Module):
         return self.mlp(masked) + masked
 
 
-def add_lora(base: Base, rank: int, seed: int) -> None:
-    """Lay an untrained LoRA (a zero change) over the base's U-Net and text encoder, in place."""
+def add_lora(base: Base, rank: int, seed: int, targets: str = "attention") -> None:
+    """Lay an untrained LoRA (a zero change) over the base's U-Net (`targets`: a key of UNET_TARGETS) and text encoder, in place."""
     torch.manual_seed(seed)
-    base.unet.add_adapter(LoraConfig(r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=UNET_TARGETS))
+    base.unet.add_adapter(LoraConfig(r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=UNET_TARGETS[targets]))
     base.text_encoder.add_adapter(LoraConfig(r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=TEXT_TARGETS))
 
 

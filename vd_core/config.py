@@ -48,12 +48,14 @@ class FinetuneParams(Section):
     method: Literal["disen_mix"]
     steps: PositiveInt
     lora_rank: PositiveInt
+    lora_targets: Literal["attention", "all"]
     learning_rate: PositiveFloat
     text_encoder_learning_rate: Annotated[float, Field(ge=0)]
     weak_denoising: Annotated[float, Field(ge=0)]
     batch_per_subject: PositiveInt
     batch_mixed: PositiveInt
     max_grad_norm: PositiveFloat
+    linear_decay: bool
     mixed_precision: Literal["no", "bf16", "fp16"]
 
 

@@ -30,6 +30,7 @@ class MotionSettings:
     learning_rate: float
     lora_rank: int
     max_grad_norm: float
+    linear_decay: bool
     mixed_precision: str
     seed: int
 
@@ -64,7 +65,7 @@ def finetune_motion(base: Base, clip: list[Image.Image], prompt: str, settings: 
         model_pred = prepared(noisy_latents, timesteps, prompt_embeds).sample
         return {"loss": denoising_loss(model_pred, denoising_target(noise_scheduler, latents, noise, timesteps)).mean()}
 
-    run = Run(settings.steps, settings.seed, settings.max_grad_norm, state, log, "motion finetuning")
+    run = Run(settings.steps, settings.seed, settings.max_grad_norm, settings.linear_decay, state, log, "motion finetuning")
     fingerprint = fingerprint_of({**asdict(settings), "prompt": prompt}, [*parameters.values(), moments.mean])
     groups = [{"params": list(parameters.values()), "lr": settings.learning_rate}]
     optimise(accelerator, parameters, groups, loss_fn, run, fingerprint)

@@ -18,11 +18,12 @@ CHECKPOINT_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Run:
-    """How long to train, from which seed, and where checkpoints (`state`) and losses (`log`) go; `name` stands at the progress bar."""
+    """How long to train, from which seed, whether learning rates fall to zero, and where checkpoints (`state`) and losses (`log`) go; `name` stands at the progress bar."""
 
     steps: int
     seed: int
     max_grad_norm: float
+    linear_decay: bool
     state: Path
     log: Path
     name: str
@@ -45,8 +46,11 @@ def optimise(
     start = load_checkpoint(run.state, parameters, optimizer, fingerprint)
     log, bar = LossLog(run.log, start), tqdm(range(start, run.steps), run.name, initial=start, total=run.steps, unit="step", mininterval=1)
     prepared = accelerator.prepare(optimizer)
+    peaks = [group["lr"] for group in groups]
     last_checkpoint = time.monotonic()
     for step in bar:
+        for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+            group["lr"] = peak * (1 - step / run.steps) if run.linear_decay else peak
         with accelerator.autocast():
             losses = loss_fn(torch.Generator().manual_seed((run.seed << 32) + step))
         accelerator.backward(losses["loss"])

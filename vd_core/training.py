@@ -37,6 +37,7 @@ class Settings:
     batch_per_subject: int
     batch_mixed: int
     max_grad_norm: float
+    linear_decay: bool
     mixed_precision: str
     seed: int
 
@@ -112,7 +113,7 @@ def finetune(base: Base, visual_adapter: VisualAdapter, data: FinetuningData, se
         {"params": trainable(base.text_encoder), "lr": settings.text_encoder_learning_rate},
     ]
     unet, text_encoder, adapter = accelerator.prepare(base.unet, base.text_encoder, visual_adapter)
-    run = Run(settings.steps, settings.seed, settings.max_grad_norm, state, log, "finetuning")
+    run = Run(settings.steps, settings.seed, settings.max_grad_norm, settings.linear_decay, state, log, "finetuning")
 
     def loss_fn(generator: torch.Generator) -> dict[str, torch.Tensor]:
         batch = draw_batch(data, generator, settings.batch_per_subject, settings.batch_mixed)

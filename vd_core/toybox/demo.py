@@ -13,7 +13,7 @@ from vd_core.toybox.world import HELD_OUT, Scene, Toy, sample_scene
 from vd_core.video import save_video
 
 SEED = 900_000_000
-SUBJECTS = {"dog": ("green", "orange", "spotted"), "cat": ("purple", "white", "striped")}
+SUBJECTS = {"dog": ("orange", "yellow", "plain"), "car": ("blue", "white", "plain")}
 PICTURE_BACKGROUNDS = ("flowers", "city", "forest", "desert", "ocean")
 
 
@@ -39,7 +39,7 @@ def write_demo(folder: Path) -> None:
         for i, picture in enumerate(draw_subject(kind, identity, SEED + 100 * s)):
             Image.fromarray(picture).save(own / f"{i}.png", optimize=True)
         (own / "subject.yaml").write_text(yaml.safe_dump({"class_noun": kind}))
-    car = Toy("car", "red", "yellow", "plain", motion="jump", size=0.5, ground=0.88)
-    clip = draw_clip(Scene((car,), "city", SEED + 999))
+    bear = Toy("bear", "red", "yellow", "plain", motion="jump", size=0.5, ground=0.88)
+    clip = draw_clip(Scene((bear,), "city", SEED + 999))
     save_video(torch.from_numpy(clip).permute(0, 3, 1, 2).float() / 127.5 - 1, folder / "motion.mp4", fps=8)
     (folder / "motion.gif").unlink()
