@@ -65,7 +65,7 @@ def test_all_stages_in_order(project: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert metrics["text2video_zero"]["subject_fidelity"] == 0.5
     picks = read_picks(Path("picks/toys.yaml"))
     assert picks.approval == "auto"
-    assert [p.name for p in resolve_picks(picks, read_candidates(Path("runs/toys/sample")), 2)] == ["001.png"]
+    assert [p.name for p in resolve_picks(picks, read_candidates(Path("runs/toys/sample")), 1)] == ["001.png"]
 
 
 def test_a_failing_stage_stops_the_flow_with_its_own_word(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ def judge_picture(judges: Judges, picture: Image.Image, subjects: list[SubjectRe
         "missing": int((identity == 0).sum()),
         "stitched": stitched,
         "text_fidelity": round(text_fidelity(judges, pixels, prompt), 4),
-        "rank_score": round(float(identity.min()) - float(stitched), 4),
+        "rank_score": round(float(identity.min()) - 2 * float(stitched), 4),
     }
 
 
