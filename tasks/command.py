@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 
 from vd_core.bases import Base, choose_device, load_base
@@ -88,8 +87,3 @@ def replaced_folder(target: Path) -> Iterator[Path]:
         os.replace(target, old)
     os.replace(aside, target)
     shutil.rmtree(old, ignore_errors=True)
-
-
-def seeded(params: Params) -> None:
-    """Fix torch's global generator, for libraries that draw from it."""
-    torch.manual_seed(params.seed)

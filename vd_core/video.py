@@ -5,7 +5,7 @@ from pathlib import Path
 import av
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from vd_core.errors import InputError
 from vd_core.images import to_pictures
@@ -52,8 +52,6 @@ def load_clip(path: Path, num_frames: int, resolution: int) -> list[Image.Image]
 
 
 def square(picture: Image.Image, resolution: int) -> Image.Image:
-    """The middle square of a frame at `resolution`."""
-    side = min(picture.size)
-    left, top = (picture.width - side) // 2, (picture.height - side) // 2
-    cropped = picture.crop((left, top, left + side, top + side))
-    return cropped.resize((resolution, resolution), Image.Resampling.BOX if side > resolution else Image.Resampling.LANCZOS)
+    """The middle square of a frame at `resolution`; whole-factor enlargements are undone exactly."""
+    resample = Image.Resampling.BOX if min(picture.size) > resolution else Image.Resampling.LANCZOS
+    return ImageOps.fit(picture, (resolution, resolution), resample)

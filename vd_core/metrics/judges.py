@@ -16,7 +16,7 @@ from torch import nn
 from torchvision.models import mobilenet_v3_small
 from torchvision.models.detection import FasterRCNN, FasterRCNN_MobileNet_V3_Large_FPN_Weights, fasterrcnn_mobilenet_v3_large_fpn
 from torchvision.models.detection.backbone_utils import BackboneWithFPN
-from torchvision.models.detection.faster_rcnn import TwoMLPHead
+from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 from torchvision.models.detection.rpn import AnchorGenerator
 from torchvision.ops import MultiScaleRoIAlign
 from transformers import CLIPTokenizer, ViTConfig, ViTModel
@@ -74,7 +74,7 @@ def build_detector(num_labels: int, image_size: int) -> FasterRCNN:
         rpn_anchor_generator=AnchorGenerator(((14,), (26,), (44,), (72,)), ((0.5, 0.8, 1.2, 2.0),) * 4),
         box_roi_pool=MultiScaleRoIAlign(["0", "1"], 7, 2),
         box_head=TwoMLPHead(64 * 49, 128),
-        box_predictor=_box_predictor(128, num_labels + 1),
+        box_predictor=FastRCNNPredictor(128, num_labels + 1),
         min_size=image_size,
         max_size=image_size,
         rpn_pre_nms_top_n_train=300,
@@ -84,12 +84,6 @@ def build_detector(num_labels: int, image_size: int) -> FasterRCNN:
         box_batch_size_per_image=48,
         box_detections_per_img=12,
     )
-
-
-def _box_predictor(width: int, classes: int) -> nn.Module:
-    from torchvision.models.detection.faster_rcnn import FastRCNNPredictor
-
-    return FastRCNNPredictor(width, classes)
 
 
 def build_identity(config: dict) -> ViTModel:

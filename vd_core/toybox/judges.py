@@ -7,7 +7,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
-from torch import nn
 
 from vd_core.metrics.judges import (
     IMAGENET_MEAN,
@@ -139,8 +138,3 @@ def save_judges(states: dict[str, Path], folder: Path) -> None:
 def half_precision(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Floating-point tensors as float16, the others as they are."""
     return {k: v.half().contiguous() if v.is_floating_point() else v for k, v in weights.items()}
-
-
-def count_parameters(module: nn.Module) -> int:
-    """All parameters of `module`."""
-    return sum(p.numel() for p in module.parameters())

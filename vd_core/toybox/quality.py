@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from safetensors.torch import load_file
-from torchvision.ops import box_iou
 
 from vd_core.bases import Base, load_base
 from vd_core.data import embed_pictures, encode_pictures, tokenize
@@ -22,6 +21,7 @@ from vd_core.metrics.fidelity import crop_boxes, detect
 from vd_core.metrics.judges import Judges, load_local_judges
 from vd_core.metrics.report import to_unit
 from vd_core.metrics.stitch import has_seam
+from vd_core.toybox.average_precision import measure_ap50
 from vd_core.toybox.draw import CLIP_FRAMES, draw_clip, draw_scene, in_motion
 from vd_core.toybox.encoders import draw_captioned
 from vd_core.toybox.judges import IDENTITY_SIZE, draw_view
@@ -102,49 +102,13 @@ def measure_judges(s: Subjects) -> Iterator[tuple[str, dict]]:
     read = s.reader.read_backgrounds(to_unit_array(pictures)).argmax(1)
     truth = torch.tensor([list(BACKGROUNDS).index(b) for b in backgrounds])
     yield "judge_background", figure((read == truth).float().numpy())
-    yield "detector_ap50", measure_ap50(s)
+    yield "detector_ap50", measure_ap50(s.judges)
     yield "identity_retrieval", measure_identity(s)
 
 
 def to_unit_array(pictures: np.ndarray) -> torch.Tensor:
     """uint8 `[b, h, w, 3]` to float32 `[b, 3, h, w]` in 0..1."""
     return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
-
-
-def measure_ap50(s: Subjects, count: int = 300) -> dict:
-    """Average precision at IoU 0.5 over all kinds together, on scenes of one to four toys; the interval is over scenes."""
-    rows: list[tuple[int, float, bool]] = []  # scene, score, right
-    totals = np.zeros(count)
-    for i in range(count):
-        scene = sample_scene(SEED + 30_000 + i, collages=False)
-        picture, boxes = draw_scene(scene)
-        totals[i] = len(boxes)
-        with torch.no_grad():
-            found = s.judges.detector([to_unit_array(picture[None])[0]])[0]
-        free = set(range(len(boxes)))
-        ious = box_iou(found["boxes"], torch.from_numpy(boxes))
-        for d in found["scores"].argsort(descending=True).tolist():
-            label = s.judges.labels[int(found["labels"][d])]
-            match = max((t for t in free if scene.toys[t].kind == label), key=lambda t: float(ious[d, t]), default=None)
-            right = match is not None and float(ious[d, match]) >= 0.5
-            if right:
-                free.discard(match)
-            rows.append((i, float(found["scores"][d]), right))
-    rng = np.random.default_rng(0)
-    draws = [average_precision(rows, totals, np.bincount(rng.integers(count, size=count), minlength=count)) for _ in range(200)]
-    low, high = np.percentile(draws, [2.5, 97.5])
-    value = average_precision(rows, totals, np.ones(count))
-    return {"value": round(value, 4), "n": count, "ci95": [round(float(low), 4), round(float(high), 4)]}
-
-
-def average_precision(rows: list[tuple[int, float, bool]], totals: np.ndarray, weights: np.ndarray) -> float:
-    """The area under the precision-recall curve, each scene counted `weights` times."""
-    ordered = sorted(rows, key=lambda r: -r[1])
-    right = np.cumsum([weights[i] * ok for i, _, ok in ordered])
-    seen = np.cumsum([weights[i] for i, _, _ in ordered])
-    precision = np.maximum.accumulate((right / np.maximum(seen, 1))[::-1])[::-1]
-    recall = right / (totals * weights).sum()
-    return float(np.sum(np.diff(np.concatenate([[0], recall])) * precision))
 
 
 def measure_identity(s: Subjects) -> dict:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from vd_core.toybox.draw import SIZE, draw_scene, pose_at
-from vd_core.toybox.judges import IDENTITY_SIZE, crop_box, to_unit
+from vd_core.toybox.judges import crop_box, to_unit
 from vd_core.toybox.trainer import fit
 from vd_core.toybox.world import BACKGROUNDS, COLOURS, KINDS, PATTERNS, Toy, sample_scene
 
@@ -78,7 +78,6 @@ def train_reader(folder: Path, steps: int, batch: int = 32) -> Path:
     torch.manual_seed(6)
     reader = AttributeReader().to(memory_format=torch.channels_last)
     names = list(BACKGROUNDS)
-    assert IDENTITY_SIZE == 32
 
     def loss_fn(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
         pictures, backgrounds, crops, toys, phases = draw_crops(SEED + step * batch, batch)
