@@ -1,23 +1,22 @@
-"""HLR's approval: the person who is asked, the picks file that comes of it, and the same from the command line."""
+"""HLR's approval: the picks file, and the person who is asked; the same from the command line."""
 
 import getpass
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from prefect import get_run_logger, runtime, suspend_flow_run
-from prefect.input import RunInput
-from pydantic import Field, create_model
+from prefect import get_client, get_run_logger, runtime, suspend_flow_run
 
-from flows.artifacts import as_markdown
+from flows.artifacts import publish_choice
+from flows.form import SAMPLE_AGAIN, build_form, scores_in_words
 from vd_core.config import load_params
 from vd_core.errors import InputError
-from vd_core.picks import Candidate, Picks, pick_candidates, read_candidates, read_picks, resolve_picks, write_picks
+from vd_core.picks import Candidate, Picks, digest_of, pick_candidates, read_candidates, read_picks, resolve_picks, write_picks
 
 Approval = Literal["ask", "auto", "skip"]
-WAIT_SECONDS = 7 * 24 * 3600
 
 
 def picks_path(combination: str) -> Path:
@@ -25,8 +24,11 @@ def picks_path(combination: str) -> Path:
     return Path("picks") / f"{combination}.yaml"
 
 
-def approve(combination: str, approval: Approval) -> None:
-    """See to it that `picks/<combination>.yaml` holds a choice among today's candidates; suspends the run to ask a person."""
+def approve(combination: str, approval: Approval, wait_days: float) -> bool:
+    """See to it that `picks/<combination>.yaml` holds a choice among today's candidates; suspends the run to ask a person.
+
+    False if the person wants other candidates.
+    """
     logger = get_run_logger()
     min_picks = load_params().hlr.min_picks
     candidates = read_candidates(Path("runs") / combination / "sample")
@@ -35,20 +37,16 @@ def approve(combination: str, approval: Approval) -> None:
         best = min_picks if approval == "auto" else None
         write_picks(Picks(approval=approval, chosen_by="the ranking" if best else "nobody", best=best), path)
         logger.info(f"approval={approval}: written to {path}")
-        return
-    if is_valid(path, candidates, min_picks):
+    elif is_valid(path, candidates, min_picks):
         logger.info(f"{path} already holds a person's choice among these candidates")
-        return
-    if runtime.deployment.id is None:
-        raise InputError(
-            f"nobody can be asked in a run without a server: look at runs/{combination}/sample/sheet.jpg, choose with "
-            f"'python -m flows.approval pick {combination} 1 2', and run again (or take --approval auto)"
-        )
-    logger.info(f"waiting for a choice among {len(candidates)} candidates: press Resume on this run in the Prefect UI")
-    answer = suspend_flow_run(wait_for_input=build_form(combination, candidates, min_picks), timeout=WAIT_SECONDS)
-    numbers = [int(n) for n in answer.candidates]
-    write_picks(pick_candidates(candidates, numbers, answer.chosen_by, now()), path)
-    logger.info(f"{answer.chosen_by} chose {sorted(numbers)}: written to {path}")
+    else:
+        picks = ask(combination, candidates, min_picks, wait_days)
+        if picks is None:
+            return False
+        write_picks(picks, path)
+        logger.info(f"{picks.chosen_by} chose {[p.number for p in picks.picks]}: written to {path}")
+    publish_choice(combination, candidates, read_picks(path))
+    return True
 
 
 def is_valid(path: Path, candidates: list[Candidate], min_picks: int) -> bool:
@@ -61,37 +59,51 @@ def is_valid(path: Path, candidates: list[Candidate], min_picks: int) -> bool:
     return picks.approval == "person"
 
 
-def build_form(combination: str, candidates: list[Candidate], min_picks: int) -> type[RunInput]:
-    """The form: one numbered contact sheet, best first, the scores in words, and a multi-select of the numbers."""
-    numbers = tuple(str(c.number) for c in candidates)
-    form = create_model(
-        "Picks",
-        __base__=RunInput,
-        candidates=(
-            list[Literal[numbers]],  # pyright: ignore[reportInvalidTypeForm]
-            Field(min_length=min_picks, max_length=len(numbers), description=f"at least {min_picks}; the numbers on the sheet"),
-        ),
-        chosen_by=(str, Field(min_length=1, description="your name, for the record")),
-    )
-    return form.with_initial_data(description=describe(combination, candidates), chosen_by=getpass.getuser())
+def ask(combination: str, candidates: list[Candidate], min_picks: int, wait_days: float) -> Picks | None:
+    """Suspend the run until a person has chosen well; None if they want other candidates.
+
+    A resumed run comes here again from the flow's top and gets the answers given so far one after the other. Each is kept under a key made of the
+    candidates' digest, so an answer counts for the candidates that were shown, and for no others.
+    """
+    if runtime.deployment.id is None:
+        raise InputError(
+            f"nobody can be asked in a run without a server: look at runs/{combination}/sample/sheet.jpg, choose with "
+            f"'python -m flows.approval pick {combination} 1 2', and run again (or take --approval auto)"
+        )
+    logger, digest, problem = get_run_logger(), digest_of(candidates), None
+    if is_asked_about_others(digest):
+        logger.warning("an earlier choice in this run was made on other candidates than today's; it does not count for these")
+    deadline = datetime.now(UTC) + timedelta(days=wait_days)
+    logger.info(f"waiting until {deadline:%Y-%m-%d %H:%M} UTC for a choice: press Resume at {runtime.flow_run.ui_url}")
+    for attempt in count(1):
+        form = build_form(combination, candidates, min_picks, deadline, problem)
+        answer = suspend_flow_run(wait_for_input=form, timeout=round(timedelta(days=wait_days).total_seconds()), key=f"{digest}-{attempt}")
+        if answer.candidates == [SAMPLE_AGAIN]:
+            return None
+        try:
+            return read_answer(answer.candidates, answer.chosen_by, candidates, min_picks)
+        except InputError as error:
+            problem = str(error)
+            logger.warning(f"{problem}; asking again")
+    raise AssertionError("count never ends")
 
 
-def describe(combination: str, candidates: list[Candidate]) -> str:
-    """The form's text in Markdown, the contact sheet in it as a data: URI."""
-    picture = as_markdown(candidates[0].path.parent / "sheet.jpg", "image/jpeg")
-    return f"**Which pictures of {combination} are good?** Best first by our metrics.\n\n{picture}\n\n" + "\n".join(
-        f"- {line}" for line in scores_in_words(candidates)
-    )
+def read_answer(chosen: list[str], chosen_by: str, candidates: list[Candidate], min_picks: int) -> Picks:
+    """The picks that a filled form means; InputError says why it means none."""
+    if SAMPLE_AGAIN in chosen:
+        raise InputError(f"'{SAMPLE_AGAIN}' was chosen together with numbers")
+    if not chosen_by.strip():
+        raise InputError("nobody's name was given")
+    picks = pick_candidates(candidates, [int(n) for n in chosen], chosen_by.strip(), now())
+    resolve_picks(picks, candidates, min_picks)
+    return picks
 
 
-def scores_in_words(candidates: list[Candidate]) -> list[str]:
-    """A line a candidate."""
-    lines = []
-    for c in candidates:
-        identity = ", ".join(f"{v:.2f}" for v in c.figures["identity"])
-        faults = [f"{c.figures['missing']} missing"] * bool(c.figures["missing"]) + ["stitched"] * c.figures["stitched"]
-        lines.append(f"{c.number}: identity {identity}; text {c.figures['text_fidelity']:.2f}" + "".join(f"; {f}" for f in faults))
-    return lines
+def is_asked_about_others(digest: str) -> bool:
+    """Whether this run has asked before, and never about the candidates of `digest`."""
+    with get_client(sync_client=True) as client:
+        asked = client.read_flow_run(runtime.flow_run.id).empirical_policy.pause_keys or set()
+    return bool(asked) and not any(key.startswith(digest) for key in asked)
 
 
 def now() -> str:
@@ -127,6 +139,6 @@ def pick(
 if __name__ == "__main__":
     try:
         cli()
-    except (InputError, FileNotFoundError) as error:
+    except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)

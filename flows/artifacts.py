@@ -1,10 +1,15 @@
 """What a stage made, where people look for it: artifacts of its task run in the Prefect UI."""
 
 import base64
+import io
 import json
 from pathlib import Path
 
+from PIL import Image
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+from vd_core.images import numbered_sheet
+from vd_core.picks import Candidate, Picks
 
 PICTURES = {"sheet.jpg": "image/jpeg", "reference.jpg": "image/jpeg", "losses.png": "image/png"}
 
@@ -22,6 +27,22 @@ def publish(stage: str, combination: str) -> None:
         create_table_artifact(rows, key=key, description=f"metrics of {combination}")
 
 
+def publish_choice(combination: str, candidates: list[Candidate], picks: Picks) -> None:
+    """Put the candidates' contact sheet into the UI, the chosen ones framed."""
+    chosen = [p.number for p in picks.picks] or list(range(1, (picks.best or 0) + 1))
+    sheet = io.BytesIO()
+    numbered_sheet([Image.open(c.path) for c in candidates], chosen).save(sheet, "JPEG", quality=90)
+    said = f"chosen: {', '.join(map(str, chosen)) or 'none'}, by {picks.chosen_by}"
+    create_markdown_artifact(
+        f"{said}\n\n{embed(sheet.getvalue(), 'image/jpeg', 'choice')}", key=f"{combination}-choice".replace("_", "-"), description=said
+    )
+
+
 def as_markdown(path: Path, kind: str) -> str:
-    """A picture as a data: URI, so that it shows offline."""
-    return f"![{path.stem}](data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()})"
+    """A picture's file as a data: URI, so that it shows offline."""
+    return embed(path.read_bytes(), kind, path.stem)
+
+
+def embed(picture: bytes, kind: str, name: str) -> str:
+    """An encoded picture in Markdown."""
+    return f"![{name}](data:{kind};base64,{base64.b64encode(picture).decode()})"

@@ -11,8 +11,9 @@ from prefect import flow, get_run_logger
 from pydantic import Field
 
 from flows.approval import Approval, approve
+from flows.quiet import drop_tracebacks
 from flows.reproduce import StageError, reproduce
-from vd_core.config import load_params
+from vd_core.config import load_params, raise_sampling_round
 from vd_core.errors import InputError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,14 +25,20 @@ def full(
     approval: Annotated[
         Approval, Field(description="ask: a person chooses pictures; auto: the best-ranked are taken; skip: no re-finetuning.")
     ] = "ask",
+    wait_days: Annotated[float, Field(gt=0, description="approval=ask: how long the run waits for the choice.")] = 7,
+    debug: Annotated[bool, Field(description="Log tracebacks of errors in what you gave.")] = False,
 ) -> dict:
     """Customise a base for one combination and render its videos. Returns the metrics."""
     os.chdir(ROOT)
+    if not debug:
+        drop_tracebacks()
     load_params().combination(combination)
     reproduce("mix", combination)
     reproduce("finetune", combination)
     reproduce("sample", combination)
-    approve(combination, approval)
+    while not approve(combination, approval, wait_days):
+        raise_sampling_round(combination)
+        reproduce("sample", combination)
     reproduce("refinetune", combination)
     reproduce("motion", combination)
     reproduce("swap", combination)
@@ -62,9 +69,10 @@ def serve() -> None:
 @cli.command()
 def run(combination: str = "toys", approval: Approval = "auto", debug: bool = False) -> None:
     """Run the flow here and now, without a server that was started before."""
-    print("Prefect takes about twenty seconds to start a server of its own for this run ...", file=sys.stderr)
     try:
-        metrics = full(combination, approval)
+        load_params().combination(combination)
+        print("Prefect takes about twenty seconds to start a server of its own for this run ...", file=sys.stderr)
+        metrics = full(combination, approval, debug=debug)
     except (InputError, StageError) as error:
         if debug:
             raise

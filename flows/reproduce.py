@@ -4,9 +4,11 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
+from uuid import UUID
 
 from prefect import get_run_logger, task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
@@ -15,6 +17,8 @@ from prefect.states import Completed, State
 from flows.artifacts import publish
 
 UNCHANGED = "didn't change, skipping"
+BUSY = "is busy, it is being blocked by"
+RETRY_SECONDS = 5
 PERCENT = re.compile(r"(\d{1,3})%\|")
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "17179869184"}
 
@@ -30,17 +34,12 @@ def reproduce(stage: str, combination: str) -> State | str:
     artifact = create_progress_artifact(
         0.0, key=f"{combination}-{stage}-progress".replace("_", "-"), description=f"{stage} of {combination}"
     )
-    said: list[str] = []
-    process = start_stage(stage, combination)
-    for line in read_lines(process.stdout):
-        percent = PERCENT.search(line)
-        if percent:
-            update_progress_artifact(artifact, float(percent[1]))
-            show_progress(line)
-        elif line:
-            said.append(line)
-            logger.info(line)
-    if process.wait() != 0:
+    code, said = follow(start_stage(stage, combination), artifact)
+    while code != 0 and (holder := name_holder(said)):
+        logger.info(f"another process has what {stage}@{combination} needs ({holder}); trying again in {RETRY_SECONDS} seconds")
+        time.sleep(RETRY_SECONDS)
+        code, said = follow(start_stage(stage, combination), artifact)
+    if code != 0:
         raise StageError(f"{stage}@{combination}: {last_word(said)}")
     update_progress_artifact(artifact, 100.0)
     publish(stage, combination)
@@ -49,11 +48,32 @@ def reproduce(stage: str, combination: str) -> State | str:
     return f"{stage} done"
 
 
+def follow(process: subprocess.Popen, artifact: UUID) -> tuple[int, list[str]]:
+    """Log what a stage says and show how far it is, until it ends; its exit code and its lines."""
+    logger, said = get_run_logger(), []
+    for line in read_lines(process.stdout):
+        percent = PERCENT.search(line)
+        if percent:
+            update_progress_artifact(artifact, float(percent[1]))
+            show_progress(line)
+        elif line:
+            said.append(line)
+            logger.info(line)
+    return process.wait(), said
+
+
+def name_holder(said: list[str]) -> str | None:
+    """Which process has the files that DVC found busy, in DVC's words; None if that was not why it failed."""
+    if not any(BUSY in line for line in said):
+        return None
+    return next((line for line in said if line.startswith("(PID")), "DVC does not say which")
+
+
 def start_stage(stage: str, combination: str) -> subprocess.Popen:
     """Start DVC on one stage, with this Python first on its path and large allocations kept (see README, Speed)."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     environment = os.environ | ALLOCATOR | {"PATH": path, "PYTHONUNBUFFERED": "1", "DVC_NO_ANALYTICS": "1"}
-    command = [sys.executable, "-m", "dvc", "repro", "--single-item", f"{stage}@{combination}"]
+    command = [sys.executable, "-m", "dvc", "repro", "--wait-for-lock", "--single-item", f"{stage}@{combination}"]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
 
 

@@ -1,5 +1,6 @@
 """finetune, sample, picks → runs/<combination>/refinetune: finetuned again on the picked pictures (III-D)."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from vd_core.adapters import load_lora, load_visual_adapter, save_lora, save_vis
 from vd_core.config import Params
 from vd_core.data import build_data
 from vd_core.images import load_square
-from vd_core.picks import read_candidates, read_picks, resolve_picks
+from vd_core.picks import read_candidates, read_picks, resolve_picks, sha256_of
 from vd_core.plots import draw_losses
 from vd_core.subjects import mixed_prompt
 from vd_core.training import finetune
@@ -38,6 +39,7 @@ def refinetune(params: Params, name: str) -> None:
         draw_losses(folder / "losses.csv", folder / "losses.png", "Re-finetuning on the picks")
         save_lora(base, folder)
         save_visual_adapter(visual_adapter, folder)
+        (folder / "picked.json").write_text(json.dumps([{"file": p.name, "sha256": sha256_of(p)} for p in paths], indent=1) + "\n")
     state_file(name, "refinetune").unlink(missing_ok=True)
 
 

@@ -1,6 +1,7 @@
 """data, finetune → runs/<combination>/sample: HLR's candidates (III-D), scored by our own metrics, best first."""
 
 import json
+from pathlib import Path
 
 from tasks.command import open_base, open_subjects, replaced_folder, run_folder, run_stage
 from tasks.finetune import subject_pictures
@@ -12,6 +13,7 @@ from vd_core.images import numbered_sheet
 from vd_core.metrics.fidelity import SubjectReference, refer_to
 from vd_core.metrics.judges import Judges
 from vd_core.metrics.report import judge_picture, load_judges, to_unit
+from vd_core.picks import Picks, sha256_of, write_picks
 from vd_core.subjects import Subject, mixed_prompt, plain_prompt
 
 
@@ -23,12 +25,13 @@ def references(judges: Judges, base: Base, subjects: list[Subject]) -> list[Subj
 
 def sample(params: Params, name: str) -> None:
     """Sample, score and rank candidate pictures of all subjects together."""
-    _, subjects = open_subjects(params, name)
+    combination, subjects = open_subjects(params, name)
     base = open_base(params, subjects)
     load_lora(base, run_folder(name, "finetune"))
     related, count = params.hlr.related_prompts or ("",), params.hlr.candidates
     prompts = [f"{mixed_prompt(subjects)} {related[i % len(related)]}".strip() for i in range(count)]
-    seeds = [(params.seed << 16) + i for i in range(count)]
+    first = (params.seed << 16) + combination.sampling_round * count
+    seeds = list(range(first, first + count))
     render = params.render
     pictures = generate_pictures(base, prompts, seeds, render.num_inference_steps, render.guidance_scale)
     judges = load_judges(find_source(params.base).judges)
@@ -38,10 +41,15 @@ def sample(params: Params, name: str) -> None:
     with replaced_folder(run_folder(name, "sample")) as folder:
         rows = []
         for number, i in enumerate(order, start=1):
-            pictures[i].save(folder / f"{number:03d}.png")
-            rows.append({"number": number, "file": f"{number:03d}.png", "prompt": prompts[i], "seed": seeds[i], "figures": figures[i]})
+            file = folder / f"{number:03d}.png"
+            pictures[i].save(file)
+            known_by = {"number": number, "file": file.name, "sha256": sha256_of(file)}
+            rows.append(known_by | {"prompt": prompts[i], "seed": seeds[i], "figures": figures[i]})
         (folder / "candidates.json").write_text(json.dumps(rows, indent=1) + "\n")
         numbered_sheet([pictures[i] for i in order]).save(folder / "sheet.jpg", quality=90)
+    picks = Path("picks") / f"{name}.yaml"
+    if not picks.exists():
+        write_picks(Picks(approval="waiting"), picks)
     print(f"{count} candidates in {run_folder(name, 'sample')}/, ranked in sheet.jpg")
 
 

@@ -18,7 +18,7 @@ from tasks.render import render
 from tasks.swap import swap
 from vd_core.config import load_params
 from vd_core.errors import InputError
-from vd_core.picks import Picks, pick_candidates, read_candidates, write_picks
+from vd_core.picks import Picks, pick_candidates, read_candidates, sha256_of, write_picks
 
 
 def write_candidates(folder: Path, count: int) -> None:
@@ -27,7 +27,9 @@ def write_candidates(folder: Path, count: int) -> None:
     rows = []
     for n in range(1, count + 1):
         Image.fromarray(np.random.default_rng(n).integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(folder / f"{n:03d}.png")
-        rows.append({"number": n, "file": f"{n:03d}.png", "prompt": "a", "seed": n, "figures": {}})
+        rows.append(
+            {"number": n, "file": f"{n:03d}.png", "prompt": "a", "seed": n, "sha256": sha256_of(folder / f"{n:03d}.png"), "figures": {}}
+        )
     (folder / "candidates.json").write_text(json.dumps(rows))
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
+from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from ruamel.yaml import YAML
 
 from vd_core.errors import InputError
 
@@ -28,6 +30,7 @@ class Combination(Section):
     subjects: Annotated[tuple[str, ...], Field(min_length=1)]
     prompts: Annotated[tuple[str, ...], Field(min_length=1)]
     motion_prompt: str | None = None
+    sampling_round: Annotated[int, Field(ge=0)]
 
     @field_validator("subjects")
     @classmethod
@@ -126,6 +129,20 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
         return Params.model_validate(raw)
     except ValidationError as error:
         raise InputError(f"{path.name}: {explain(error)}") from None
+
+
+def raise_sampling_round(name: str, path: Path = Path("params.yaml")) -> int:
+    """Ask for other HLR candidates: raise `combinations.<name>.sampling_round` by one in the file, comments and all else kept. Returns it."""
+    document = YAML()
+    document.preserve_quotes, document.width = True, 4096
+    document.indent(mapping=2, sequence=4, offset=2)
+    aside = path.with_suffix(".tmp")
+    with FileLock(path.with_suffix(".lock.tmp")):
+        content = document.load(path)
+        content["combinations"][name]["sampling_round"] += 1
+        document.dump(content, aside)
+        aside.replace(path)
+    return content["combinations"][name]["sampling_round"]
 
 
 def explain(error: ValidationError) -> str:

@@ -1,6 +1,7 @@
 """A person's pictures into clean RGB pictures, or a clear error."""
 
 import warnings
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -67,8 +68,8 @@ def contact_sheet(rows: list[list[Image.Image]], tile: int = 128, gap: int = 4) 
     return sheet
 
 
-def numbered_sheet(pictures: list[Image.Image], columns: int = 4, tile: int = 128) -> Image.Image:
-    """A contact sheet whose pictures carry their numbers, from 1."""
+def numbered_sheet(pictures: list[Image.Image], chosen: Collection[int] = (), columns: int = 4, tile: int = 128) -> Image.Image:
+    """A contact sheet whose pictures carry their numbers, from 1; the chosen ones are framed in green."""
     numbered = []
     for number, picture in enumerate(pictures, start=1):
         resample = Image.Resampling.NEAREST if picture.width < tile else Image.Resampling.LANCZOS
@@ -76,5 +77,7 @@ def numbered_sheet(pictures: list[Image.Image], columns: int = 4, tile: int = 12
         drawing = ImageDraw.Draw(marked)
         drawing.rectangle((0, 0, 10 + 9 * len(str(number)), 20), fill="white")
         drawing.text((5, 2), str(number), fill="black", font=ImageFont.load_default(15))
+        if number in chosen:
+            drawing.rectangle((0, 0, tile - 1, tile - 1), outline="limegreen", width=6)
         numbered.append(marked)
     return contact_sheet([numbered[i : i + columns] for i in range(0, len(numbered), columns)], tile)

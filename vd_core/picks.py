@@ -22,10 +22,12 @@ class Pick(BaseModel):
 
 
 class Picks(BaseModel):
-    """The file. `person`: `picks` were chosen by `chosen_by`; `auto`: the `best` first of the ranking; `skip`: no re-finetuning."""
+    """The file. `person`: `picks` were chosen by `chosen_by`; `auto`: the `best` first of the ranking; `skip`: no re-finetuning;
+    `waiting`: nobody has chosen yet.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    approval: Literal["person", "auto", "skip"]
+    approval: Literal["person", "auto", "skip", "waiting"]
     chosen_by: str | None = None
     chosen_at: str | None = None
     best: Annotated[int, Field(ge=1)] | None = None
@@ -40,13 +42,17 @@ class Candidate:
     path: Path
     prompt: str
     seed: int
+    sha256: str
     figures: dict
 
 
 def read_candidates(folder: Path) -> list[Candidate]:
     """The candidates of a sample stage, best first."""
-    rows = json.loads((folder / "candidates.json").read_text())
-    return [Candidate(r["number"], folder / r["file"], r["prompt"], r["seed"], r["figures"]) for r in rows]
+    try:
+        rows = json.loads((folder / "candidates.json").read_text())
+    except FileNotFoundError:
+        raise InputError(f"{folder} holds no candidates yet; run the flow, or 'dvc repro sample@{folder.parent.name}'") from None
+    return [Candidate(r["number"], folder / r["file"], r["prompt"], r["seed"], r["sha256"], r["figures"]) for r in rows]
 
 
 def sha256_of(path: Path) -> str:
@@ -54,14 +60,24 @@ def sha256_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def digest_of(candidates: list[Candidate]) -> str:
+    """What names these candidates and no others: sixteen hexadecimal digits."""
+    return hashlib.sha256("".join(c.sha256 for c in candidates).encode()).hexdigest()[:16]
+
+
 def pick_candidates(candidates: list[Candidate], numbers: list[int], chosen_by: str, chosen_at: str) -> Picks:
-    """A person's choice by numbers; InputError if one does not exist."""
+    """A person's choice by numbers; InputError if one does not exist, or is no longer the picture that was sampled and shown."""
     by_number = {c.number: c for c in candidates}
     unknown = sorted(set(numbers) - by_number.keys())
     if unknown:
         raise InputError(f"there is no candidate {', '.join(map(str, unknown))}; choose from 1 to {len(candidates)}")
     chosen = [by_number[n] for n in sorted(set(numbers))]
-    picks = tuple(Pick(number=c.number, file=c.path.name, sha256=sha256_of(c.path)) for c in chosen)
+    for c in chosen:
+        if not c.path.is_file():
+            raise InputError(f"{c.path} is gone since it was sampled; run the sample stage again to bring it back")
+        if sha256_of(c.path) != c.sha256:
+            raise InputError(f"{c.path} was changed since it was sampled; run the sample stage again to bring it back")
+    picks = tuple(Pick(number=c.number, file=c.path.name, sha256=c.sha256) for c in chosen)
     return Picks(approval="person", chosen_by=chosen_by, chosen_at=chosen_at, picks=picks)
 
 
@@ -86,6 +102,11 @@ def read_picks(path: Path) -> Picks:
 
 def resolve_picks(picks: Picks, candidates: list[Candidate], min_picks: int) -> list[Path]:
     """The chosen pictures, each the one that was shown; InputError if one was changed, is gone, or there are too few."""
+    if picks.approval == "waiting":
+        raise InputError(
+            f"nobody has chosen yet: look at {candidates[0].path.parent / 'sheet.jpg'} and choose, for example: "
+            f"python -m flows.approval pick {candidates[0].path.parent.parent.name} 1 2"
+        )
     if picks.approval == "skip":
         return []
     if picks.approval == "auto":

@@ -93,6 +93,12 @@ def write_captions(indices: np.ndarray, step: int) -> list[str]:
     return ["" if rng.random() < CAPTION_DROPOUT else t for t in texts]
 
 
+def sample_timesteps(count: int, noise_scheduler: DDPMScheduler, generator: torch.Generator) -> torch.Tensor:
+    """`[count]` logit-normal timesteps: most in the middle, where it is decided what stands in the picture (Esser et al., arXiv:2403.03206)."""
+    share = torch.sigmoid(torch.randn(count, generator=generator))
+    return (share * noise_scheduler.config.num_train_timesteps).long()
+
+
 def train_unet(
     folder: Path,
     pool: LatentPool,
@@ -102,7 +108,7 @@ def train_unet(
     start: UNet2DConditionModel | None = None,
     train_text: bool = False,
 ) -> Path:
-    """Plain denoising loss in the scheduler's prediction type, uniform timesteps; from nothing, or from the weights of `start`.
+    """Plain denoising loss in the scheduler's prediction type, logit-normal timesteps; from nothing, or from the weights of `start`.
 
     With `train_text` the text encoder learns too: what it told apart too weakly for drawing becomes clear. Frozen, it is not in the state.
     """
@@ -118,7 +124,7 @@ def train_unet(
         indices = choose_indices(step + offset, BATCH)
         latents = pool.get(indices)
         noise = torch.randn(latents.shape, generator=generator)
-        timesteps = torch.randint(0, noise_scheduler.config.num_train_timesteps, (BATCH,), generator=generator)
+        timesteps = sample_timesteps(BATCH, noise_scheduler, generator)
         noisy_latents = noise_scheduler.add_noise(latents, noise, timesteps).contiguous(memory_format=torch.channels_last)
         input_ids = tokenize(tokenizer, write_captions(indices, step + offset))
         with torch.set_grad_enabled(train_text):
