@@ -40,7 +40,7 @@ def assemble(states: Path, target: Path) -> None:
         load_as_float32(target / part / "config.json")
     (target / "judges").mkdir(parents=True, exist_ok=True)
     save_file({"weight": pair.text_projection.weight.half().contiguous()}, target / "judges" / "text_projection.safetensors")
-    save_judges({name: states / "judges" / name / "state.safetensors" for name in JUDGES}, target / "judges")
+    save_judges({name: states / name / "state.safetensors" for name in JUDGES}, target / "judges")
 
 
 def load_as_float32(config: Path) -> None:

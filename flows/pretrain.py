@@ -1,0 +1,45 @@
+"""The flow "videodreamer-pretrain": the embedded base from nothing, a task a training. `python -m flows.pretrain`; hours."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import typer
+from prefect import flow, task
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+
+from flows.reproduce import ALLOCATOR, StageError, follow, last_word
+from tasks.pretrain import STATES
+from vd_core.toybox.assemble import assemble
+from vd_core.toybox.pretrain import TRAININGS
+
+
+@task(task_run_name="{part}")
+def train(part: str, states: Path) -> None:
+    """Run one training in a process of its own; one that was stopped goes on where it was."""
+    artifact = create_progress_artifact(0.0, key=f"pretrain-{part}-progress".replace("_", "-"), description=f"training of {part}")
+    command = [sys.executable, "-m", "tasks.pretrain", "--states", str(states), "--part", part]
+    environment = os.environ | ALLOCATOR
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
+    code, said = follow(process, artifact)
+    if code != 0:
+        raise StageError(f"{part}: {last_word(said)}")
+    update_progress_artifact(artifact, 100.0)
+
+
+@flow(name="videodreamer-pretrain")
+def pretrain(states: Path = STATES, target: Path = Path("models/toybox")) -> None:
+    """Train every part of the embedded base and put them together."""
+    for part in TRAININGS:
+        train(part, states)
+    assemble(states, target)
+
+
+def main(states: Path = STATES, target: Path = Path("models/toybox")) -> None:
+    """Train the embedded base from nothing as a Prefect flow; goes on where it was stopped."""
+    pretrain(states, target)
+
+
+if __name__ == "__main__":
+    typer.run(main)
