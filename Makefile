@@ -7,7 +7,7 @@ export DO_NOT_TRACK = 1
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 export DVC_NO_ANALYTICS = 1
 
-.PHONY: demo serve test test-slow lint pretrain quality lock
+.PHONY: demo serve test test-slow test-browser lint pretrain quality lock
 demo: .venv/ready            ## the whole job on the embedded base: two toys in, videos of both out
 	env -u PREFECT_API_URL $(BIN)/python -m flows.full run --combination toys --approval auto
 
@@ -17,8 +17,11 @@ serve: .venv/ready           ## a Prefect server on 127.0.0.1 (if none answers) 
 test: .venv/ready            ## all tests but the slow ones
 	$(BIN)/python -m pytest
 
-test-slow: .venv/ready       ## the slow tests too
-	$(BIN)/python -m pytest -m ""
+test-slow: .venv/ready       ## the slow tests: the whole pipeline through DVC, runs that wait on a real server
+	$(BIN)/python -m pytest -m slow
+
+test-browser: .venv/ready    ## a person with a mouse in the Prefect UI; needs chromium (apt-get install chromium)
+	$(BIN)/python -m pytest -m browser
 
 lint: .venv/ready            ## ruff, import-linter, pyright
 	$(BIN)/ruff check .

@@ -1,18 +1,23 @@
 """The flow: the order of its stages, cached stages, failing ones, the approval; with stages played by small commands."""
 
 import json
+import logging
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from prefect.testing.utilities import prefect_test_harness
 
 import flows.full
 import flows.reproduce
-from flows.approval import build_form, describe
-from flows.reproduce import StageError
+from flows.approval import read_answer
+from flows.form import SAMPLE_AGAIN, build_form, describe
+from flows.quiet import drop_traceback
+from flows.reproduce import StageError, name_holder
 from tests.test_stages import write_candidates
 from vd_core.errors import InputError
 from vd_core.picks import pick_candidates, read_candidates, read_picks, resolve_picks, write_picks
@@ -36,7 +41,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for row in rows:
         row["figures"] = {"identity": [0.5, 0.25], "missing": 0, "stitched": False, "text_fidelity": 0.3, "rank_score": 0.25}
     (tmp_path / "runs/toys/sample/candidates.json").write_text(json.dumps(rows))
-    (tmp_path / "runs/toys/sample/sheet.jpg").write_bytes(b"sheet")
+    Image.new("RGB", (8, 8)).save(tmp_path / "runs/toys/sample/sheet.jpg")
     (tmp_path / "metrics").mkdir()
     (tmp_path / "metrics" / "toys.json").write_text('{"text2video_zero": {"subject_fidelity": 0.5}}')
     monkeypatch.setattr(flows.full, "ROOT", tmp_path)
@@ -96,15 +101,47 @@ def test_a_cached_stage_is_called_cached(project: Path, monkeypatch: pytest.Monk
 
 def test_the_form_shows_the_sheet_and_knows_the_numbers(project: Path) -> None:
     candidates = read_candidates(Path("runs/toys/sample"))
-    text = describe("toys", candidates)
+    deadline = datetime(2030, 1, 2, 3, 4, tzinfo=UTC)
+    text = describe("toys", candidates, deadline, "no name was given")
     assert text.count("data:image/jpeg;base64,") == 1
     assert "- 1: identity 0.50, 0.25; text 0.30" in text
-    form = build_form("toys", candidates, 2)
+    assert "Please choose again: no name was given." in text
+    assert "2030-01-02 03:04 UTC" in text
+    form = build_form("toys", candidates, 2, deadline)
     schema = form.model_json_schema()["properties"]["candidates"]
-    assert schema["items"]["enum"] == ["1", "2", "3", "4"]
-    assert schema["minItems"] == 2
-    with pytest.raises(ValueError, match="at least 2"):
-        form(candidates=["1"], chosen_by="Ann")
+    assert schema["items"]["enum"] == ["1", "2", "3", "4", SAMPLE_AGAIN]
+    assert (schema["minItems"], schema["maxItems"]) == (1, 4)
+    assert "default" not in schema  # nothing is preselected
+    with pytest.raises(ValueError, match="at least 1"):
+        form(candidates=[], chosen_by="Ann")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "name", "problem"),
+    [
+        (["1"], "Ann", "1 candidates are picked; at least 2 are needed"),
+        (["1", "2", SAMPLE_AGAIN], "Ann", "was chosen together with numbers"),
+        (["1", "2"], "  ", "nobody's name was given"),
+    ],
+)
+def test_an_answer_that_means_no_choice(project: Path, chosen: list[str], name: str, problem: str) -> None:
+    candidates = read_candidates(Path("runs/toys/sample"))
+    with pytest.raises(InputError, match=problem):
+        read_answer(chosen, name, candidates, 2)
+    assert [p.number for p in read_answer(["4", "1", "4"], "Ann", candidates, 2).picks] == [1, 4]
+
+
+def test_who_has_the_files_that_a_stage_needs() -> None:
+    said = ["ERROR: failed to reproduce 'mix@toys': 'runs/toys/mix' is busy, it is being blocked by:", "(PID 12): dvc repro", ""]
+    assert name_holder(said) == "(PID 12): dvc repro"
+    assert name_holder(["ERROR: broke"]) is None
+
+
+@pytest.mark.parametrize(("error", "kept"), [(InputError("wrong"), False), (StageError("wrong"), False), (RuntimeError("ours"), True)])
+def test_tracebacks_of_errors_that_a_person_made_are_dropped(error: Exception, kept: bool) -> None:
+    record = logging.LogRecord("prefect.flow_runs", logging.ERROR, "", 1, "failed", None, (type(error), error, None))
+    assert drop_traceback(record)
+    assert bool(record.exc_info) == kept
 
 
 def test_without_a_server_nobody_can_be_asked(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

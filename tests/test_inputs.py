@@ -10,7 +10,7 @@ from PIL import Image
 from tasks.command import replaced_folder
 from tasks.mix import mix
 from vd_core.bases import choose_device, find_source
-from vd_core.config import load_params
+from vd_core.config import load_params, raise_sampling_round
 from vd_core.errors import InputError
 from vd_core.images import find_pictures, load_picture
 from vd_core.subjects import check_placeholder_tokens, load_subjects
@@ -45,6 +45,14 @@ def test_wrong_params(tmp_path: Path, old: str, new: str, message: str) -> None:
 def test_the_projects_own_params_are_right() -> None:
     params = load_params(ROOT / "params.yaml")
     assert "toys" in params.combinations
+
+
+def test_asking_for_other_candidates_keeps_the_rest_of_the_file(tmp_path: Path) -> None:
+    before = (ROOT / "params.yaml").read_text()
+    path = tmp_path / "params.yaml"
+    path.write_text(before)
+    assert [raise_sampling_round("toys", path) for _ in range(2)] == [1, 2]
+    assert path.read_text() == before.replace("sampling_round: 0", "sampling_round: 2")
 
 
 def test_unknown_combination() -> None:

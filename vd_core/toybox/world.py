@@ -46,7 +46,7 @@ STITCH_PROMPT = "a picture is divided into several regions"
 RARE_WORDS = ("sks", "krk", "slk", "ofk", "zwx", "olis", "phol", "pkn", "tnb", "vrb", "hta", "ucl")
 
 COLLAGE_SHARE = 0.05
-RARE_WORD_SHARE = 0.03
+RARE_WORD_SHARE = 0.08
 
 
 @dataclass(frozen=True)
@@ -167,11 +167,11 @@ def describe_toy(toy: Toy, rng: np.random.Generator, brief: bool = False) -> str
     if rng.random() < RARE_WORD_SHARE:
         return f"a {rng.choice(RARE_WORDS)} {toy.kind}"
     words = []
-    if rng.random() < (0.3 if brief else 0.5):
+    if rng.random() < (0.4 if brief else 0.75):
         words.append(toy.pattern)
-    if rng.random() < 0.8:
+    if rng.random() < 0.92:
         words.append(toy.colour)
-        if rng.random() < (0.3 if brief else 0.5):
+        if rng.random() < (0.4 if brief else 0.75):
             words.append(f"and {toy.trim}")
     words.append(toy.kind)
     wears = f" with a {toy.accessory}" if toy.accessory and rng.random() < 0.6 else ""
