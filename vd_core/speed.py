@@ -1,0 +1,140 @@
+"""Training steps to be timed against each other: ours, the equations taken literally, and the step of diffusers' DreamBooth LoRA example."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from PIL import Image
+from torch import nn
+
+from vd_core.adapters import VisualAdapter, add_lora
+from vd_core.bases import Base
+from vd_core.data import FinetuningData, Labelled, build_data, embed_pictures, encode_labelled
+from vd_core.images import to_pixel_values
+from vd_core.losses import denoising_loss, separate_loss
+from vd_core.subjects import Subject, extended_prompt
+from vd_core.training import denoising_target, draw_batch, named_trainable, predict, train_step
+
+PER_SUBJECT, MIXED, WEAK_DENOISING = 2, 4, 0.5
+LossOf = Callable[[torch.Generator], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A base with an untrained LoRA and visual adapter, and its pictures: as such, and encoded."""
+
+    base: Base
+    visual_adapter: VisualAdapter
+    pictures: list[list[Image.Image]]
+    mixed: list[Image.Image]
+    data: FinetuningData
+
+    @property
+    def parts(self) -> dict[str, nn.Module]:
+        """What learns."""
+        return {"unet": self.base.unet, "text_encoder": self.base.text_encoder, "visual_adapter": self.visual_adapter}
+
+
+def build_bench(base: Base, subjects: list[Subject], pictures: list[list[Image.Image]], mixed: list[Image.Image], lora_rank: int) -> Bench:
+    """Everything that the steps need."""
+    data = build_data(base, pictures, mixed, [s.instance_prompt for s in subjects], extended_prompt(subjects))
+    add_lora(base, lora_rank, seed=0)
+    torch.manual_seed(0)
+    return Bench(base, VisualAdapter(base.text_encoder.config.hidden_size).to(base.device), pictures, mixed, data)
+
+
+def our_loss(bench: Bench, generator: torch.Generator) -> torch.Tensor:
+    """Eqs. 5 to 10 as we train: cached moments and image embeddings, one batched U-Net call."""
+    batch = draw_batch(bench.data, generator, PER_SUBJECT, MIXED)
+    losses = train_step(
+        **bench.parts, noise_scheduler=bench.base.noise_scheduler, batch=batch, generator=generator, weak_denoising=WEAK_DENOISING
+    )
+    return losses["loss"]
+
+
+def literal_loss(bench: Bench, generator: torch.Generator) -> torch.Tensor:
+    """Eqs. 5 to 10 as they are written: autoencoder and image encoder every step, three U-Net calls, the text encoded for each."""
+    base, data = bench.base, bench.data
+    own = [p for pictures in bench.pictures for p in pictures]
+    chosen = data.instance.choose(PER_SUBJECT, generator)
+    latents = encode(base, [own[i] for i in chosen], generator)
+    mixed_ids = torch.randint(len(bench.mixed), (MIXED,), generator=generator)
+    mixed = [bench.mixed[i] for i in mixed_ids]
+    mixed_latents = encode(base, mixed, generator)
+    with torch.no_grad():
+        image_embeds = embed_pictures(base, mixed)
+    s = len(chosen)
+    noise = torch.randn((s + MIXED, *latents.shape[1:]), generator=generator).to(latents)
+    timesteps = torch.randint(0, base.noise_scheduler.config.num_train_timesteps, (s + MIXED,), generator=generator).to(latents.device)
+
+    def denoise(z: torch.Tensor, part: slice, encoder_hidden_states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        noisy = base.noise_scheduler.add_noise(z, noise[part], timesteps[part])
+        target = denoising_target(base.noise_scheduler, z, noise[part], timesteps[part])
+        return base.unet(noisy, timesteps[part], encoder_hidden_states).sample, target
+
+    instance, others = slice(0, s), slice(s, None)
+    prompt_embeds = base.text_encoder(data.prompt_ids[data.instance.subject_ids[chosen]]).last_hidden_state
+    separate = separate_loss(*denoise(latents, instance, prompt_embeds), data.instance.subject_ids[chosen])  # Eq. 5
+    extended = base.text_encoder(data.prompt_ids[-1:].expand(MIXED, -1)).last_hidden_state
+    visual = bench.visual_adapter(image_embeds)[:, None]  # Eq. 7
+    disentangled = denoising_loss(*denoise(mixed_latents, others, extended + visual)).mean()  # Eq. 8
+    again = base.text_encoder(data.prompt_ids[-1:].expand(MIXED, -1)).last_hidden_state
+    weak = WEAK_DENOISING * denoising_loss(*denoise(mixed_latents, others, again)).mean()  # Eq. 9
+    return separate + disentangled + weak  # Eq. 10
+
+
+def our_dreambooth_loss(bench: Bench, own: Labelled, generator: torch.Generator) -> torch.Tensor:
+    """DreamBooth on cached moments."""
+    latents, ids = own.draw(PER_SUBJECT, generator)
+    encoder_hidden_states = bench.base.text_encoder(bench.data.prompt_ids[:-1]).last_hidden_state[ids]
+    model_pred, target = predict(bench.base.unet, bench.base.noise_scheduler, latents, encoder_hidden_states, generator)
+    return denoising_loss(model_pred, target).mean()
+
+
+def example_dreambooth_loss(bench: Bench, own: Labelled, generator: torch.Generator) -> torch.Tensor:
+    """The same as diffusers' train_dreambooth_lora.py does it every step: pixels, autoencoder, text of every sample, noise, U-Net, loss."""
+    base = bench.base
+    pictures = [p for pictures in bench.pictures for p in pictures]
+    chosen = own.choose(PER_SUBJECT, generator)
+    latents = encode(base, [pictures[i] for i in chosen], generator)
+    encoder_hidden_states = base.text_encoder(bench.data.prompt_ids[own.subject_ids[chosen]]).last_hidden_state
+    model_pred, target = predict(base.unet, base.noise_scheduler, latents, encoder_hidden_states, generator)
+    return nn.functional.mse_loss(model_pred.float(), target.float())
+
+
+def encode(base: Base, pictures: list[Image.Image], generator: torch.Generator) -> torch.Tensor:
+    """Pixels to sampled latents, from the start."""
+    with torch.no_grad():
+        posterior = base.vae.encode(to_pixel_values(pictures).to(base.device)).latent_dist
+    noise = torch.randn(posterior.mean.shape, generator=generator).to(posterior.mean)
+    return (posterior.mean + posterior.std * noise) * base.vae.config.scaling_factor
+
+
+def pairs_to_time(bench: Bench) -> dict[str, tuple[LossOf, LossOf]]:
+    """(ours, the peer's) under the figure's name."""
+    own = encode_labelled(bench.base, bench.pictures)
+    return {
+        "train_vs_literal": (lambda g: our_loss(bench, g), lambda g: literal_loss(bench, g)),
+        "train_vs_diffusers": (lambda g: our_dreambooth_loss(bench, own, g), lambda g: example_dreambooth_loss(bench, own, g)),
+    }
+
+
+class Stepper:
+    """Takes optimiser steps with one loss; gradients clipped, AdamW."""
+
+    def __init__(self, bench: Bench, loss_of: LossOf, mixed_precision: str):
+        self.parameters = list(named_trainable(bench.parts).values())
+        self.optimizer = torch.optim.AdamW(self.parameters, lr=1e-6)
+        self.loss_of, self.device = loss_of, bench.base.device.type
+        self.dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(mixed_precision)
+
+    def step(self, seed: int) -> None:
+        """One step."""
+        with torch.autocast(self.device, self.dtype, enabled=self.dtype is not None):
+            loss = self.loss_of(torch.Generator().manual_seed(seed))
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        if self.device == "cuda":
+            torch.cuda.synchronize()
