@@ -73,7 +73,7 @@ def start_stage(stage: str, combination: str) -> subprocess.Popen:
     """Start DVC on one stage, with this Python first on its path and large allocations kept (see README, Speed)."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     environment = os.environ | ALLOCATOR | {"PATH": path, "PYTHONUNBUFFERED": "1", "DVC_NO_ANALYTICS": "1"}
-    command = [sys.executable, "-m", "dvc", "repro", "--wait-for-lock", "--single-item", f"{stage}@{combination}"]
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", f"{stage}@{combination}"]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
 
 

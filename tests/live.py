@@ -93,20 +93,21 @@ class Live:
     def wait_for_state(self, run: UUID, *names: str, seconds: float = 300) -> None:
         """Wait until the run's state is one of `names`; AssertionError with the run's log if it ends in another."""
 
-        def reached() -> bool:
-            now = self.state(run)
-            if now in ("Failed", "Crashed", "Cancelled", "Completed") and now not in names:
-                raise AssertionError(f"the run is {now}\n" + "\n".join(self.logs(run)[-15:]))
-            return now in names
+        wait_for(lambda: self.checked_state(run, *names) in names, seconds, f"{run} is {' or '.join(names)}")
 
-        wait_for(reached, seconds, f"{run} is {' or '.join(names)}")
+    def checked_state(self, run: UUID, *wanted: str) -> str:
+        """The run's state; AssertionError if that is an end which is not wanted."""
+        now = self.state(run)
+        if now in ("Failed", "Crashed", "Cancelled", "Completed") and now not in wanted:
+            raise AssertionError(f"the run is {now}\n" + "\n".join(self.logs(run)[-15:]))
+        return now
 
     def wait_for_question(self, run: UUID, number: int) -> None:
         """Wait until the run has asked `number` times and waits."""
 
         def asked() -> bool:
             keys = self.get(f"/flow_runs/{run}")["empirical_policy"]["pause_keys"] or []
-            return len(keys) == number and self.state(run) == "Suspended"
+            return len(keys) == number and self.checked_state(run) == "Suspended"
 
         wait_for(asked, 300, f"question {number}")
         time.sleep(1)  # the form is saved just after the state
