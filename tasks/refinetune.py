@@ -22,10 +22,11 @@ def refinetune(params: Params, name: str) -> None:
     picks = read_picks(Path("picks") / f"{name}.yaml")
     paths = resolve_picks(picks, read_candidates(run_folder(name, "sample")), params.hlr.min_picks)
     before = run_folder(name, "finetune")
-    if not paths:
+    if not paths or params.finetune.method != "disen_mix":
         with replaced_folder(run_folder(name, "refinetune")) as folder:
             shutil.copytree(before, folder, dirs_exist_ok=True)
-        print("approval: skip; the finetuned weights go on unchanged")
+        reason = "approval: skip" if not paths else f"{params.finetune.method} knows no re-finetuning"
+        print(f"{reason}; the finetuned weights go on unchanged")
         return
     base = open_base(params, subjects)
     picked = [load_square(p, base.resolution) for p in paths]

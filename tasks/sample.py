@@ -5,9 +5,9 @@ from pathlib import Path
 
 from tasks.command import open_base, open_subjects, replaced_folder, run_folder, run_stage
 from tasks.finetune import subject_pictures
-from vd_core.adapters import load_lora
 from vd_core.bases import Base, find_source
 from vd_core.config import Params
+from vd_core.customisation import load_customisation
 from vd_core.generation.images import generate_pictures
 from vd_core.images import numbered_sheet
 from vd_core.metrics.fidelity import SubjectReference, refer_to
@@ -27,7 +27,7 @@ def sample(params: Params, name: str) -> None:
     """Sample, score and rank candidate pictures of all subjects together."""
     combination, subjects = open_subjects(params, name)
     base = open_base(params, subjects)
-    load_lora(base, run_folder(name, "finetune"))
+    load_customisation(base, run_folder(name, "finetune"))
     related, count = params.hlr.related_prompts or ("",), params.hlr.candidates
     prompts = [f"{mixed_prompt(subjects)} {related[i % len(related)]}".strip() for i in range(count)]
     first = (params.seed << 16) + combination.sampling_round * count

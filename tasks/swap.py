@@ -4,15 +4,15 @@ import json
 import shutil
 
 from tasks.command import replaced_folder, run_folder, run_stage
-from vd_core.adapters import LORA_FILE
 from vd_core.config import Params
+from vd_core.customisation import copy_customisation
 
 
 def swap(params: Params, name: str) -> None:
     """Put the subjects' modules I' and the reference's motion modules T_m together; I_m is thrown away unless motion.swap is off."""
     motion = run_folder(name, "motion")
     with replaced_folder(run_folder(name, "swap")) as folder:
-        shutil.copy(run_folder(name, "refinetune") / LORA_FILE, folder)
+        copy_customisation(run_folder(name, "refinetune"), folder)
         has_motion = (motion / "motion_adapter").is_dir()
         if has_motion:
             shutil.copytree(motion / "motion_adapter", folder / "motion_adapter")

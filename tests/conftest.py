@@ -104,6 +104,7 @@ def workspace(tmp_path: Path, base_folders: dict[str, Path], kind: str, monkeypa
         "base: toybox": f"base: {base_folders[kind]}",
         "steps: 300": "steps: 3",
         "lora_rank: 16": "lora_rank: 2",
+        "prior_pictures: 20": "prior_pictures: 2",
         "candidates: 24": "candidates: 3",
         "refinetune_steps: 150": "refinetune_steps: 2",
         "steps: 60": "steps: 2",

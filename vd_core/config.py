@@ -48,13 +48,17 @@ class MixParams(Section):
 
 
 class FinetuneParams(Section):
-    method: Literal["disen_mix"]
+    method: Literal["disen_mix", "dreambooth", "custom_diffusion", "svdiff"]
     steps: PositiveInt
     lora_rank: PositiveInt
     lora_targets: Literal["attention", "all"]
     learning_rate: PositiveFloat
     text_encoder_learning_rate: Annotated[float, Field(ge=0)]
     weak_denoising: Annotated[float, Field(ge=0)]
+    stitch_prompt: bool
+    visual_embedding: bool
+    prior_pictures: PositiveInt
+    prior_weight: Annotated[float, Field(ge=0)]
     batch_per_subject: PositiveInt
     batch_mixed: PositiveInt
     max_grad_norm: PositiveFloat

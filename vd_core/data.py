@@ -23,14 +23,34 @@ class Moments:
 
 
 @dataclass(frozen=True)
+class Labelled:
+    """Pictures of several subjects; `subject_ids` `[n]` says whose each is."""
+
+    moments: Moments
+    subject_ids: torch.Tensor
+
+    def draw(self, per_subject: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Fresh latents `[s, c, h, w]` of `per_subject` pictures of every subject, at random, and whose they are `[s]`."""
+        indices = self.choose(per_subject, generator)
+        return self.moments.sample(indices, generator), self.subject_ids[indices]
+
+    def choose(self, per_subject: int, generator: torch.Generator) -> torch.Tensor:
+        """The indices `[s]` of `per_subject` pictures of every subject, at random."""
+        chosen = []
+        for subject in self.subject_ids.unique().tolist():
+            own = (self.subject_ids == subject).nonzero()[:, 0]
+            chosen.append(own[torch.randint(len(own), (per_subject,), generator=generator).to(own.device)])
+        return torch.cat(chosen)
+
+
+@dataclass(frozen=True)
 class FinetuningData:
-    """`instance`: the subjects' own pictures, `subject_ids` `[n]` says whose; `mixed`: D_mix (or HLR's picks) with E_I of each.
+    """`instance`: the subjects' own pictures; `mixed`: D_mix (or HLR's picks) with E_I of each.
 
     `prompt_ids` `[subjects + 1, length]` holds the token ids of each P_i, and last P'_c (P_c in re-finetuning).
     """
 
-    instance: Moments
-    subject_ids: torch.Tensor
+    instance: Labelled
     mixed: Moments
     image_embeds: torch.Tensor
     prompt_ids: torch.Tensor
@@ -61,14 +81,18 @@ def tokenize(base: Base, prompts: list[str]) -> torch.Tensor:
     return ids.to(base.device)
 
 
+def encode_labelled(base: Base, pictures: list[list[Image.Image]]) -> Labelled:
+    """Each subject's own `pictures`, encoded."""
+    ids = torch.tensor([i for i, own in enumerate(pictures) for _ in own], device=base.device)
+    return Labelled(encode_pictures(base, [p for own in pictures for p in own]), ids)
+
+
 def build_data(
     base: Base, pictures: list[list[Image.Image]], mixed: list[Image.Image], instance_prompts: list[str], mixed_prompt: str
 ) -> FinetuningData:
     """Encode each subject's `pictures` and the `mixed` ones, all of the base's resolution."""
-    ids = [i for i, own in enumerate(pictures) for _ in own]
     return FinetuningData(
-        instance=encode_pictures(base, [p for own in pictures for p in own]),
-        subject_ids=torch.tensor(ids, device=base.device),
+        instance=encode_labelled(base, pictures),
         mixed=encode_pictures(base, mixed),
         image_embeds=embed_pictures(base, mixed),
         prompt_ids=tokenize(base, [*instance_prompts, mixed_prompt]),

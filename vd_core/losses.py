@@ -27,6 +27,17 @@ def weak_denoising_loss(model_pred: torch.Tensor, target: torch.Tensor, weight: 
     return weight * denoising_loss(model_pred, target).mean()
 
 
+def prior_preservation_loss(model_pred: torch.Tensor, target: torch.Tensor, subject_ids: torch.Tensor, weight: float) -> torch.Tensor:
+    """DreamBooth's second term: `weight` times the same sum over the base's own pictures of each subject's class; a scalar."""
+    return weight * separate_loss(model_pred, target, subject_ids)
+
+
+def masked_loss(model_pred: torch.Tensor, target: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """The denoising loss where `mask` `[b, 1, h, w]` is 1, per sample `[b]`: Custom Diffusion's shrunken pictures leave a border that says nothing."""
+    squared = (model_pred.float() - target.float()).square().mean(1, keepdim=True) * mask
+    return squared.flatten(1).sum(1) / mask.flatten(1).sum(1)
+
+
 def disen_mix_loss(separate: torch.Tensor, disentangled: torch.Tensor, weak_denoising: torch.Tensor) -> torch.Tensor:
     """Eq. 10: L = L1 + L2 + L3."""
     return separate + disentangled + weak_denoising

@@ -28,6 +28,11 @@ class Subject:
         """P_i: "a sks dog"."""
         return f"a {self.placeholder_token} {self.class_noun}"
 
+    @property
+    def class_prompt(self) -> str:
+        """What any of its kind is called: "a dog"."""
+        return f"a {self.class_noun}"
+
 
 def mixed_prompt(subjects: list[Subject]) -> str:
     """P_c: "a sks dog, a krk cat"; from three on "..., and a slk toy"."""

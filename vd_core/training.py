@@ -1,6 +1,8 @@
 """Disen-Mix finetuning: one step in the equations' order, and what goes into it."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -8,12 +10,15 @@ from accelerate import Accelerator
 from diffusers import DDPMScheduler
 from torch import nn
 
-from vd_core.adapters import VisualAdapter, trainable
+from vd_core.adapters import VisualAdapter
 from vd_core.bases import Base
 from vd_core.checkpoints import fingerprint_of
 from vd_core.data import FinetuningData
 from vd_core.losses import disen_mix_loss, disentangled_loss, separate_loss, weak_denoising_loss
 from vd_core.optimisation import Run, optimise
+
+Models = dict[str, nn.Module]
+LossFn = Callable[[Models, torch.Generator], dict[str, torch.Tensor]]
 
 
 @dataclass(frozen=True)
@@ -28,12 +33,18 @@ class Batch:
 
 @dataclass(frozen=True)
 class Settings:
-    """How long and how fast to learn. Learning rates are AdamW's; the text encoder has its own."""
+    """How long and how fast to learn. Learning rates are AdamW's; the text encoder has its own. The rest is the methods' own; see params.yaml."""
 
     steps: int
     learning_rate: float
     text_encoder_learning_rate: float
+    lora_rank: int
+    lora_targets: str
     weak_denoising: float
+    stitch_prompt: bool
+    visual_embedding: bool
+    prior_pictures: int
+    prior_weight: float
     batch_per_subject: int
     batch_mixed: int
     max_grad_norm: float
@@ -60,8 +71,9 @@ def train_step(
     batch: Batch,
     generator: torch.Generator,
     weak_denoising: float,
+    visual_embedding: bool = True,
 ) -> dict[str, torch.Tensor]:
-    """Eqs. 5 to 10 in one batched U-Net call; L2 and L3 see the same noisy latents and timesteps.
+    """Eqs. 5 to 10 in one batched U-Net call; L2 and L3 see the same noisy latents and timesteps. Without f_j if `visual_embedding` is off.
 
     Returns the scalars `loss`, `separate` (L1), `disentangled` (L2) and `weak_denoising` (L3).
     """
@@ -73,7 +85,7 @@ def train_step(
 
     prompt_embeds = text_encoder(batch.prompt_ids).last_hidden_state
     extended = prompt_embeds[-1:].expand(len(batch.image_embeds), -1, -1)  # E_T(P'_c)
-    visual = visual_adapter(batch.image_embeds)[:, None]  # f_j, one vector for every token
+    visual = visual_adapter(batch.image_embeds)[:, None] * visual_embedding  # f_j, one vector for every token
     encoder_hidden_states = torch.cat([prompt_embeds[batch.subject_ids], extended + visual, extended])
 
     model_pred = unet(torch.cat([noisy_latents, noisy_latents[s:]]), torch.cat([timesteps, timesteps[s:]]), encoder_hidden_states).sample
@@ -88,36 +100,55 @@ def train_step(
 
 def draw_batch(data: FinetuningData, generator: torch.Generator, per_subject: int, mixed: int) -> Batch:
     """`per_subject` pictures of every subject and `mixed` mixed pictures, at random, with fresh latents."""
-    chosen = []
-    for subject in data.subject_ids.unique().tolist():
-        own = (data.subject_ids == subject).nonzero()[:, 0]
-        chosen.append(own[torch.randint(len(own), (per_subject,), generator=generator).to(own.device)])
-    instance_ids = torch.cat(chosen)
-    mixed_ids = torch.randint(len(data.image_embeds), (mixed,), generator=generator).to(instance_ids.device)
-    latents = torch.cat([data.instance.sample(instance_ids, generator), data.mixed.sample(mixed_ids, generator)])
-    return Batch(latents, data.subject_ids[instance_ids], data.image_embeds[mixed_ids], data.prompt_ids)
+    instance, subject_ids = data.instance.draw(per_subject, generator)
+    mixed_ids = torch.randint(len(data.image_embeds), (mixed,), generator=generator).to(subject_ids.device)
+    latents = torch.cat([instance, data.mixed.sample(mixed_ids, generator)])
+    return Batch(latents, subject_ids, data.image_embeds[mixed_ids], data.prompt_ids)
 
 
-def named_trainable(base: Base, visual_adapter: VisualAdapter) -> dict[str, nn.Parameter]:
+def predict(
+    unet: nn.Module, noise_scheduler: DDPMScheduler, latents: torch.Tensor, encoder_hidden_states: torch.Tensor, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Noise `latents` `[b, c, h, w]` and denoise them; the prediction and what it should have been, `[b, c, h, w]` each."""
+    noise = torch.randn(latents.shape, generator=generator).to(latents)
+    timesteps = torch.randint(0, noise_scheduler.config.num_train_timesteps, (len(latents),), generator=generator).to(latents.device)
+    noisy_latents = noise_scheduler.add_noise(latents, noise, timesteps)
+    target = denoising_target(noise_scheduler, latents, noise, timesteps)
+    return unet(noisy_latents, timesteps, encoder_hidden_states).sample, target
+
+
+def named_trainable(parts: Models) -> dict[str, nn.Parameter]:
     """Every parameter that learns, under a name that lasts."""
-    parts = {"unet": base.unet, "text_encoder": base.text_encoder, "visual_adapter": visual_adapter}
     return {f"{part}.{k}": p for part, module in parts.items() for k, p in module.named_parameters() if p.requires_grad}
 
 
-def finetune(base: Base, visual_adapter: VisualAdapter, data: FinetuningData, settings: Settings, state: Path, log: Path) -> None:
-    """Train the base's LoRA and `visual_adapter` in place; losses go to the CSV `log`, checkpoints to the file `state`."""
-    accelerator = Accelerator(mixed_precision=settings.mixed_precision, cpu=base.device.type == "cpu")
-    parameters = named_trainable(base, visual_adapter)
-    groups = [
-        {"params": trainable(base.unet) + trainable(visual_adapter), "lr": settings.learning_rate},
-        {"params": trainable(base.text_encoder), "lr": settings.text_encoder_learning_rate},
-    ]
-    unet, text_encoder, adapter = accelerator.prepare(base.unet, base.text_encoder, visual_adapter)
+def learn(
+    parts: Models, device: torch.device, loss_fn: LossFn, settings: Settings, state: Path, log: Path, seen: list[torch.Tensor]
+) -> None:
+    """Train, in place, what learns in `parts` ("unet", "text_encoder" and what a method adds); the text encoder at its own rate.
+
+    `loss_fn(parts, generator)` gives scalars, `loss` among them. Losses go to the CSV `log`, checkpoints to the file `state`, which another run with
+    other settings, weights or data (`seen`) passes over.
+    """
+    accelerator = Accelerator(mixed_precision=settings.mixed_precision, cpu=device.type == "cpu")
+    parameters = named_trainable(parts)
+    text = [p for k, p in parameters.items() if k.startswith("text_encoder.")]
+    rest = [p for k, p in parameters.items() if not k.startswith("text_encoder.")]
+    rates = ((rest, settings.learning_rate), (text, settings.text_encoder_learning_rate))
+    groups = [{"params": own, "lr": rate} for own, rate in rates if own]
+    prepared = dict(zip(parts, accelerator.prepare(*parts.values()), strict=True))
     run = Run(settings.steps, settings.seed, settings.max_grad_norm, settings.linear_decay, state, log, "finetuning")
+    fingerprint = fingerprint_of(asdict(settings), [*parameters.values(), *seen])
+    optimise(accelerator, parameters, groups, partial(loss_fn, prepared), run, fingerprint)
 
-    def loss_fn(generator: torch.Generator) -> dict[str, torch.Tensor]:
+
+def finetune(base: Base, visual_adapter: VisualAdapter, data: FinetuningData, settings: Settings, state: Path, log: Path) -> None:
+    """Disen-Mix: train the base's LoRA and `visual_adapter` in place."""
+
+    def loss_fn(parts: Models, generator: torch.Generator) -> dict[str, torch.Tensor]:
         batch = draw_batch(data, generator, settings.batch_per_subject, settings.batch_mixed)
-        return train_step(unet, text_encoder, adapter, base.noise_scheduler, batch, generator, settings.weak_denoising)
+        weights = {"weak_denoising": settings.weak_denoising, "visual_embedding": settings.visual_embedding}
+        return train_step(**parts, noise_scheduler=base.noise_scheduler, batch=batch, generator=generator, **weights)
 
-    start = [*parameters.values(), data.instance.mean, data.mixed.mean, data.prompt_ids]
-    optimise(accelerator, parameters, groups, loss_fn, run, fingerprint_of(asdict(settings), start))
+    parts: Models = {"unet": base.unet, "text_encoder": base.text_encoder, "visual_adapter": visual_adapter}
+    learn(parts, base.device, loss_fn, settings, state, log, [data.instance.moments.mean, data.mixed.mean, data.prompt_ids])

@@ -7,9 +7,10 @@ from pathlib import Path
 import torch
 from diffusers import MotionAdapter
 
-from vd_core.adapters import load_lora
+from vd_core.adapters import LORA_FILE
 from vd_core.bases import Base
 from vd_core.config import RenderParams
+from vd_core.customisation import find_weights, load_customisation
 from vd_core.errors import InputError
 from vd_core.generation.animatediff import build_animatediff, generate_animatediff
 from vd_core.generation.text2video_zero import generate_text2video_zero
@@ -19,8 +20,8 @@ Generate = Callable[[str, int], torch.Tensor]
 
 
 def customise_text2video_zero(base: Base, folder: Path, render: RenderParams) -> Generate:
-    """Text2Video-Zero with the LoRA of `folder`. `base` is changed in place: take a fresh one for each generator."""
-    load_lora(base, folder)
+    """Text2Video-Zero with the finetuned weights of `folder`. `base` is changed in place: take a fresh one for each generator."""
+    load_customisation(base, folder)
     return partial(
         generate_text2video_zero,
         base,
@@ -34,7 +35,7 @@ def customise_text2video_zero(base: Base, folder: Path, render: RenderParams) ->
 
 
 def customise_animatediff(base: Base, folder: Path, render: RenderParams) -> Generate:
-    """AnimateDiff with the LoRA of `folder`, and its `motion_adapter/` in place of the base's where there is one.
+    """AnimateDiff with the finetuned weights of `folder`, and its `motion_adapter/` in place of the base's where there is one.
 
     With `image_modules/` in the folder (Naive-motion) these lie under the subjects'. InputError if there are no motion modules at all.
     """
@@ -42,13 +43,18 @@ def customise_animatediff(base: Base, folder: Path, render: RenderParams) -> Gen
     adapter = MotionAdapter.from_pretrained(own, use_safetensors=True) if own.is_dir() else base.motion_adapter
     if adapter is None:
         raise InputError("params.yaml: render.generators has animatediff, but this base has no motion adapter; remove it, or take sd15")
+    names = []
+    if find_weights(folder).name != LORA_FILE:
+        load_customisation(base, folder)
     pipeline = build_animatediff(base, adapter.to(base.device))
-    names = ["subjects"]
-    pipeline.load_lora_weights(folder, adapter_name="subjects")
+    if find_weights(folder).name == LORA_FILE:
+        pipeline.load_lora_weights(folder, adapter_name="subjects")
+        names.append("subjects")
     if (folder / "image_modules").is_dir():
         pipeline.load_lora_weights(folder / "image_modules", adapter_name="reference")
         names.append("reference")
-    pipeline.unet.set_adapters(names)
+    if names:
+        pipeline.unet.set_adapters(names)
     return partial(
         generate_animatediff,
         base,

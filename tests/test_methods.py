@@ -1,0 +1,162 @@
+"""The methods side by side: what learns, what stays, what comes back from a folder, and their losses against literal ones."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tasks.finetune import finetune_stage
+from tasks.mix import mix
+from tasks.refinetune import refinetune
+from tests.pictures import noise_picture
+from tests.test_losses_and_step import SETTINGS, make_data, make_trainee, parts_of
+from tests.test_stages import write_candidates
+from vd_core.adapters import add_lora, save_lora
+from vd_core.bases import Base, load_base
+from vd_core.config import load_params
+from vd_core.customisation import find_weights, load_customisation
+from vd_core.errors import InputError
+from vd_core.generation.customised import CUSTOMISE
+from vd_core.keys_values import embedding_of, train_keys_and_values
+from vd_core.losses import masked_loss, prior_preservation_loss, separate_loss
+from vd_core.methods import METHODS
+from vd_core.methods.custom_diffusion import augment, shrink_masks
+from vd_core.picks import Picks, write_picks
+from vd_core.spectral import add_spectral_shifts
+from vd_core.subjects import Subject
+from vd_core.training import draw_batch, named_trainable, train_step
+
+ROOT = Path(__file__).parent.parent
+SUBJECTS = [Subject("dog", "dog", "sks", Path()), Subject("cat", "cat", "krk", Path())]
+QUICK = replace(SETTINGS, steps=3)
+LEARNS = {
+    "dreambooth": ("lora_",),
+    "disen_mix": ("lora_",),
+    "custom_diffusion": ("attn2.to_k.", "attn2.to_v.", ".rows"),
+    "svdiff": (".shift",),
+}
+
+
+def pictures_for(base: Base, count: int, seed: int) -> list[Image.Image]:
+    return [noise_picture(seed + i, (base.resolution,) * 2) for i in range(count)]
+
+
+def run_method(name: str, base: Base, folder: Path) -> None:
+    own = [pictures_for(base, 2, 0), pictures_for(base, 3, 10)]
+    METHODS[name](base, SUBJECTS, own, pictures_for(base, 3, 20), QUICK, folder / "state.safetensors", folder)
+
+
+def predictions(base: Base) -> torch.Tensor:
+    """What the base says of a fixed input under a prompt with placeholders."""
+    ids = base.tokenizer(["a sks dog, a krk cat"], padding="max_length", max_length=77, return_tensors="pt").input_ids
+    sample = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        return base.unet(sample, 7, base.text_encoder(ids).last_hidden_state).sample
+
+
+@pytest.mark.parametrize("name", list(METHODS))
+def test_what_a_method_learnt_comes_back_and_the_rest_stays(
+    name: str, base: Base, base_folders: dict[str, Path], kind: str, tmp_path: Path
+) -> None:
+    fresh = load_base(str(base_folders[kind]), torch.device("cpu"))
+    plain = predictions(fresh)
+    run_method(name, base, tmp_path)
+    frozen = {**fresh.unet.state_dict(), **{f"text.{k}": v for k, v in fresh.text_encoder.state_dict().items()}}
+    after = {**base.unet.state_dict(), **{f"text.{k}": v for k, v in base.text_encoder.state_dict().items()}}
+    for key, value in after.items():
+        original = key.replace(".base_layer", "").replace("parametrizations.weight.original", "weight")
+        if original in frozen and not any(part in key for part in LEARNS[name]):
+            assert torch.equal(value, frozen[original]), key
+    learnt = predictions(base)
+    assert not torch.allclose(plain, learnt, atol=1e-4)
+    load_customisation(fresh, tmp_path)
+    torch.testing.assert_close(predictions(fresh), learnt, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["custom_diffusion", "svdiff"])
+def test_untrained_changes_nothing(name: str, base: Base) -> None:
+    before = predictions(base)
+    if name == "svdiff":
+        add_spectral_shifts(base)
+        names = named_trainable({"unet": base.unet, "text_encoder": base.text_encoder})
+        assert names and all(k.endswith(".shift") for k in names)
+    else:
+        train_keys_and_values(base, ["sks", "krk"])
+        assert embedding_of(base).parametrizations.weight[0].rows.shape == (2, base.text_encoder.config.hidden_size)
+    assert torch.equal(predictions(base), before)
+
+
+@pytest.mark.parametrize("name", ["dreambooth", "svdiff"])
+def test_both_generators_take_a_methods_weights(name: str, base: Base, base_folders: dict[str, Path], kind: str, tmp_path: Path) -> None:
+    render = load_params(ROOT / "params.yaml").render.model_copy(
+        update={"num_inference_steps": 4, "t_forward": 3, "t_warp": 2, "text2video_zero_frames": 2, "animatediff_frames": 2}
+    )
+    run_method(name, base, tmp_path)
+    for generator, customise in CUSTOMISE.items():
+        clips = []
+        for folder in (tmp_path, None):
+            fresh = load_base(str(base_folders[kind]), torch.device("cpu"), motion=True)
+            if folder is None:  # the base as it is: an untrained LoRA
+                folder = tmp_path / generator
+                folder.mkdir()
+                add_lora(fresh, 2, 0)
+                save_lora(fresh, folder)
+                fresh = load_base(str(base_folders[kind]), torch.device("cpu"), motion=True)
+            clips.append(customise(fresh, folder, render)("a sks dog, a krk cat", 0))
+        assert not torch.allclose(clips[0], clips[1], atol=1e-4), generator
+
+
+def test_a_folder_without_weights(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no finetuned weights"):
+        find_weights(tmp_path)
+
+
+def test_prior_preservation_and_masks_against_literal_sums() -> None:
+    pred, target = torch.randn(3, 2, 2, 2), torch.randn(3, 2, 2, 2)
+    ids = torch.tensor([0, 1, 1])
+    literal = 0.3 * (float(((pred[0] - target[0]) ** 2).mean()) + float(((pred[1:] - target[1:]) ** 2).mean()))
+    assert float(prior_preservation_loss(pred, target, ids, 0.3)) == pytest.approx(literal)
+    mask = torch.zeros(3, 1, 2, 2)
+    mask[:, :, 0, :] = 1
+    literal = [float(((pred[i, :, 0] - target[i, :, 0]) ** 2).mean()) for i in range(3)]
+    assert masked_loss(pred, target, mask).tolist() == pytest.approx(literal)
+    assert float(separate_loss(pred, pred, ids)) == 0
+
+
+def test_custom_diffusions_views() -> None:
+    picture = noise_picture(0, (32, 32))
+    views = [augment(picture, np.random.default_rng(i)) for i in range(60)]
+    assert {v.prefix for v in views} == {"far away", "close up", ""}
+    for view in views:
+        assert view.picture.size == (32, 32)
+        share = view.mask.mean()
+        assert (share < 0.36) == (view.prefix == "far away")
+        assert share == 1 or view.prefix != "close up"
+    masks = shrink_masks(np.stack([v.mask for v in views]), 8)
+    assert masks.shape == (60, 1, 8, 8)
+    assert set(masks.unique().tolist()) <= {0.0, 1.0}
+
+
+def test_without_the_visual_embedding_both_mixed_losses_are_one(base: Base) -> None:
+    adapter = make_trainee(base)
+    batch = draw_batch(make_data(base), torch.Generator().manual_seed(0), 2, 2)
+    arguments = (*parts_of(base, adapter).values(), base.noise_scheduler, batch)
+    with_f, without_f = (train_step(*arguments, torch.Generator().manual_seed(5), 1.0, visual_embedding=v) for v in (True, False))
+    assert float(without_f["disentangled"]) == pytest.approx(float(without_f["weak_denoising"]), rel=1e-5)
+    assert float(with_f["disentangled"]) != pytest.approx(float(with_f["weak_denoising"]), rel=1e-5)
+    assert float(with_f["separate"]) == pytest.approx(float(without_f["separate"]), rel=1e-5)
+
+
+def test_a_peer_is_chosen_in_params(workspace: Path) -> None:
+    text = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(text.replace("method: disen_mix ", "method: custom_diffusion "))
+    params = load_params()
+    mix(params, "toys")
+    finetune_stage(params, "toys")
+    write_candidates(Path("runs/toys/sample"), 3)
+    write_picks(Picks(approval="auto", best=1), Path("picks/toys.yaml"))
+    refinetune(params, "toys")  # no peer knows re-finetuning: its weights go on
+    assert find_weights(Path("runs/toys/refinetune")).read_bytes() == find_weights(Path("runs/toys/finetune")).read_bytes()

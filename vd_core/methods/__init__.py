@@ -1,0 +1,13 @@
+"""The finetuning methods: VideoDreamer's own and its peers, one file and one function each, all with one signature."""
+
+from vd_core.methods import custom_diffusion, disen_mix, dreambooth, svdiff
+
+METHODS = {
+    "disen_mix": disen_mix.finetune,
+    "dreambooth": dreambooth.finetune,
+    "custom_diffusion": custom_diffusion.finetune,
+    "svdiff": svdiff.finetune,
+}
+"""`finetune(base, subjects, pictures, mixed, settings, state, folder)`: customise `base` in place for `subjects` from each one's own `pictures` and
+from the `mixed` ones (a method that has no use for them leaves them); the checkpoint goes to the file `state`, `losses.csv` and what
+`load_customisation` reads into `folder`."""
