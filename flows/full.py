@@ -12,7 +12,7 @@ from pydantic import Field
 
 from flows.approval import Approval, approve
 from flows.quiet import drop_tracebacks
-from flows.reproduce import StageError, reproduce
+from flows.reproduce import StageError, reproduce, restore
 from vd_core.config import load_params, raise_sampling_round
 from vd_core.errors import InputError
 
@@ -33,6 +33,7 @@ def full(
     if not debug:
         drop_tracebacks()
     load_params().combination(combination)
+    restore(combination)
     reproduce("mix", combination)
     reproduce("finetune", combination)
     reproduce("sample", combination)

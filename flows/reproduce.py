@@ -19,6 +19,7 @@ from flows.artifacts import publish
 UNCHANGED = "didn't change, skipping"
 BUSY = "is busy, it is being blocked by"
 RETRY_SECONDS = 5
+STAGES = ("mix", "finetune", "sample", "refinetune", "motion", "swap", "render", "evaluate")
 PERCENT = re.compile(r"(\d{1,3})%\|")
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "17179869184"}
 
@@ -69,11 +70,27 @@ def name_holder(said: list[str]) -> str | None:
     return next((line for line in said if line.startswith("(PID")), "DVC does not say which")
 
 
+@task
+def restore(combination: str) -> None:
+    """Bring outputs that somebody deleted or changed back from DVC's cache, as dvc.lock has them, instead of computing them again.
+
+    What another run is just making, and what was never made, stays as it is.
+    """
+    targets = [f"{stage}@{combination}" for stage in STAGES]
+    for line in read_lines(start_dvc("checkout", "--force", "--allow-missing", *targets).stdout):
+        get_run_logger().info(line)
+
+
 def start_stage(stage: str, combination: str) -> subprocess.Popen:
-    """Start DVC on one stage, with this Python first on its path and large allocations kept (see README, Speed)."""
+    """Start DVC on one stage."""
+    return start_dvc("repro", "--single-item", f"{stage}@{combination}")
+
+
+def start_dvc(*arguments: str) -> subprocess.Popen:
+    """Start DVC, with this Python first on its path and large allocations kept (see README, Speed)."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     environment = os.environ | ALLOCATOR | {"PATH": path, "PYTHONUNBUFFERED": "1", "DVC_NO_ANALYTICS": "1"}
-    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", f"{stage}@{combination}"]
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
 
 

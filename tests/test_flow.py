@@ -35,7 +35,7 @@ def server() -> Iterator[None]:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder where the sample stage has run and the others are played."""
     root = Path(flows.full.__file__).parent.parent
-    (tmp_path / "params.yaml").write_text((root / "params.yaml").read_text())
+    (tmp_path / "params.yaml").write_text((root / "params.yaml").read_text().replace("min_picks: 3", "min_picks: 1"))
     write_candidates(tmp_path / "runs" / "toys" / "sample", 4)
     rows = json.loads((tmp_path / "runs/toys/sample/candidates.json").read_text())
     for row in rows:
@@ -50,16 +50,20 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def play(monkeypatch: pytest.MonkeyPatch, failing: str = "", cached: str = "") -> list[str]:
-    """Replace `dvc repro` by a command that says what DVC would; the list fills with the stages asked for."""
+    """Replace DVC by a command that says what it would; the list fills with the stages asked for."""
     asked: list[str] = []
 
-    def start(stage: str, combination: str) -> subprocess.Popen:
+    def start(command: str, *arguments: str) -> subprocess.Popen:
+        if command == "checkout":
+            assert arguments[-8:] == tuple(f"{s}@toys" for s in STAGES)
+            return subprocess.Popen(["true"], stdout=subprocess.PIPE)
+        stage = arguments[-1].removesuffix("@toys")
         asked.append(stage)
         code = f"print('working {stage}'); print('Stage didn\\'t change, skipping') if {stage == cached} else None; "
         code += f"print('error: {stage} broke'); raise SystemExit(1)" if stage == failing else "print(' 50%|#####     | 1/2')"
         return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
-    monkeypatch.setattr(flows.reproduce, "start_stage", start)
+    monkeypatch.setattr(flows.reproduce, "start_dvc", start)
     return asked
 
 
