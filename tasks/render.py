@@ -1,19 +1,26 @@
-"""data, swap → runs/<combination>/render: a video a prompt and generator (mp4, gif, frames), and one contact sheet."""
+"""data, swap → runs/<combination>/render: a video a prompt and generator (mp4, gif, frames), the best of some seeds, and one contact sheet."""
 
 import json
+from collections.abc import Callable
 
+import torch
 from PIL import Image
 from tqdm import tqdm
 
 from tasks.command import open_base, open_subjects, replaced_folder, run_folder, run_stage
+from tasks.sample import references
+from vd_core.bases import find_source
 from vd_core.config import Params
 from vd_core.errors import InputError
-from vd_core.generation.customised import CUSTOMISE
+from vd_core.generation.customised import CUSTOMISE, Generate
 from vd_core.images import contact_sheet, to_pictures
-from vd_core.subjects import mixed_prompt
+from vd_core.metrics.report import judge_picture, load_judges
+from vd_core.subjects import Subject, mixed_prompt, plain_prompt
 from vd_core.video import save_frames, save_video
 
 SHEET_FRAMES = 8
+JUDGED_EVERY = 3
+Judge = Callable[[torch.Tensor, str], float]
 
 
 def render(params: Params, name: str) -> None:
@@ -23,24 +30,52 @@ def render(params: Params, name: str) -> None:
     if not chosen.num_inference_steps > chosen.t_forward > chosen.t_warp:
         raise InputError("params.yaml: render needs t_warp < t_forward < num_inference_steps; correct one of them")
     prompts = [f"{mixed_prompt(subjects)} {what}".strip() for what in combination.prompts]
+    tries = chosen.seeds_tried
+    judge = build_judge(params, subjects) if tries > 1 else None
     videos, rows = [], []
-    progress = tqdm(total=len(prompts) * len(chosen.generators), desc="rendering", unit="video")
+    progress = tqdm(total=len(prompts) * len(chosen.generators) * tries, desc="rendering", unit="clip")
     with replaced_folder(run_folder(name, "render")) as folder:
         for generator in chosen.generators:
             base = open_base(params, subjects, motion=generator == "animatediff")
             generate = CUSTOMISE[generator](base, run_folder(name, "swap"), chosen)
             for i, prompt in enumerate(prompts):
-                frames = generate(prompt, params.seed + i)
+                seeds = [params.seed + i + len(prompts) * k for k in range(tries)]
+                frames, seed = choose_clip([(generate_counted(generate, prompt, s, progress), s) for s in seeds], prompt, judge)
                 video = f"{generator}-{i:02d}"
                 save_video(frames, folder / f"{video}.mp4", chosen.fps)
                 save_frames(frames, folder / video)
-                videos.append({"video": video, "generator": generator, "prompt": prompt})
+                videos.append({"video": video, "generator": generator, "prompt": prompt, "seed": seed})
                 rows.append(choose_frames(to_pictures(frames)))
-                progress.update()
         progress.close()
         (folder / "videos.json").write_text(json.dumps(videos, indent=1) + "\n")
         contact_sheet(rows).save(folder / "sheet.jpg", quality=90)
     print(f"{len(videos)} videos in {run_folder(name, 'render')}/, their frames in sheet.jpg")
+
+
+def generate_counted(generate: Generate, prompt: str, seed: int, progress: tqdm) -> torch.Tensor:
+    """One clip, counted."""
+    frames = generate(prompt, seed)
+    progress.update()
+    return frames
+
+
+def build_judge(params: Params, subjects: list[Subject]) -> Judge:
+    """What ranks the clips of one prompt: the HLR candidates' own score, averaged over some frames."""
+    base = open_base(params, subjects)
+    judges = load_judges(find_source(params.base).judges)
+    known = references(judges, base, subjects)
+
+    def judge(frames: torch.Tensor, prompt: str) -> float:
+        plain = plain_prompt(prompt, subjects)
+        scores = [judge_picture(judges, p, known, plain)["rank_score"] for p in to_pictures(frames[::JUDGED_EVERY])]
+        return sum(scores) / len(scores)
+
+    return judge
+
+
+def choose_clip(clips: list[tuple[torch.Tensor, int]], prompt: str, judge: Judge | None) -> tuple[torch.Tensor, int]:
+    """The clip (and its seed) that shows each subject best; the only one if there is one."""
+    return max(clips, key=lambda clip: judge(clip[0], prompt)) if judge else clips[0]
 
 
 def choose_frames(frames: list[Image.Image]) -> list[Image.Image]:

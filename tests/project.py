@@ -64,7 +64,14 @@ def build_project(folder: Path) -> Path:
         "finetune": {"steps": 2, "lora_rank": 2, "mixed_precision": "no"},
         "hlr": {"candidates": 3, "refinetune_steps": 2, "min_picks": 2},
         "motion": {"steps": 1, "frames": 4},
-        "render": {"num_inference_steps": 6, "t_forward": 4, "t_warp": 3, "text2video_zero_frames": 2, "animatediff_frames": 2},
+        "render": {
+            "num_inference_steps": 6,
+            "t_forward": 4,
+            "t_warp": 3,
+            "text2video_zero_frames": 2,
+            "animatediff_frames": 2,
+            "seeds_tried": 2,
+        },
     }
     for section, values in quick.items():
         for key, value in values.items():

@@ -1,6 +1,8 @@
 """A person with a mouse: two candidates chosen in the Prefect UI, in Debian's Chromium, with real stages on a random base."""
 
+import json
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
@@ -9,7 +11,8 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from tests.live import Live
-from tests.project import build_project
+from tests.project import build_project, run
+from vd_core.picks import read_candidates, read_picks
 
 pytestmark = pytest.mark.browser
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-sync"]

@@ -90,6 +90,7 @@ class RenderParams(Section):
     t_forward: PositiveInt
     t_warp: PositiveInt
     fps: PositiveInt
+    seeds_tried: PositiveInt
 
 
 class Params(Section):
