@@ -119,7 +119,7 @@ def show(combination: str) -> None:
     """List the candidates with their scores, best first."""
     folder = Path("runs") / combination / "sample"
     print(f"{folder / 'sheet.jpg'}")
-    print("\n".join(scores_in_words(read_candidates(folder))))
+    print("\n".join(scores_in_words(combination, read_candidates(folder))))
 
 
 @cli.command()

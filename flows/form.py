@@ -8,6 +8,7 @@ from prefect.input import RunInput
 from pydantic import Field, create_model
 
 from flows.artifacts import as_markdown
+from vd_core.config import load_params
 from vd_core.picks import Candidate
 
 SAMPLE_AGAIN = "none of these: sample again"
@@ -37,14 +38,15 @@ def describe(combination: str, candidates: list[Candidate], deadline: datetime, 
     picture = as_markdown(candidates[0].path.parent / "sheet.jpg", "image/jpeg")
     question = f"**Which pictures of {combination} are good?** Best first by our metrics."
     until = f"Choose until {deadline:%Y-%m-%d %H:%M} UTC. Later, start the run again: what is done comes back from the cache, and you are asked anew."
-    return f"{again}{question} {until}\n\n{picture}\n\n" + "\n".join(f"- {line}" for line in scores_in_words(candidates))
+    return f"{again}{question} {until}\n\n{picture}\n\n" + "\n".join(f"- {line}" for line in scores_in_words(combination, candidates))
 
 
-def scores_in_words(candidates: list[Candidate]) -> list[str]:
-    """A line a candidate."""
+def scores_in_words(combination: str, candidates: list[Candidate]) -> list[str]:
+    """A line a candidate: how like each subject is to its own pictures, how well the picture fits its prompt, what is wrong with it."""
+    names = load_params().combination(combination).subjects
     lines = []
     for c in candidates:
-        identity = ", ".join(f"{v:.2f}" for v in c.figures["identity"])
+        identity = ", ".join(f"{name} {v:.2f}" for name, v in zip(names, c.figures["identity"], strict=True))
         faults = [f"{c.figures['missing']} missing"] * bool(c.figures["missing"]) + ["stitched"] * c.figures["stitched"]
-        lines.append(f"{c.number}: identity {identity}; text {c.figures['text_fidelity']:.2f}" + "".join(f"; {f}" for f in faults))
+        lines.append(f"{c.number}: {identity}; text {c.figures['text_fidelity']:.2f}" + "".join(f"; {f}" for f in faults))
     return lines

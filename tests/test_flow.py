@@ -108,7 +108,7 @@ def test_the_form_shows_the_sheet_and_knows_the_numbers(project: Path) -> None:
     deadline = datetime(2030, 1, 2, 3, 4, tzinfo=UTC)
     text = describe("toys", candidates, deadline, "no name was given")
     assert text.count("data:image/jpeg;base64,") == 1
-    assert "- 1: identity 0.50, 0.25; text 0.30" in text
+    assert "- 1: dog 0.50, car 0.25; text 0.30" in text
     assert "Please choose again: no name was given." in text
     assert "2030-01-02 03:04 UTC" in text
     form = build_form("toys", candidates, 2, deadline)
