@@ -4,11 +4,13 @@ import json
 import os
 import sys
 from pathlib import Path
+from threading import Thread
 from typing import Annotated
 
 import typer
-from prefect import flow, get_run_logger
+from prefect import flow, get_client, get_run_logger
 from pydantic import Field
+from tqdm import tqdm
 
 from flows.approval import Approval, approve
 from flows.quiet import drop_tracebacks
@@ -58,6 +60,16 @@ def report(combination: str) -> dict:
     return json.loads(metrics.read_text())
 
 
+def start_prefect(usual_seconds: float = 20.0) -> None:
+    """Let Prefect start a server of its own for this run (if none is set), with a bar that shows the wait."""
+    thread = Thread(target=lambda: get_client(sync_client=True).__enter__().hello(), daemon=True)
+    thread.start()
+    with tqdm(total=usual_seconds, desc="starting Prefect", bar_format="{desc}: {bar} {elapsed}") as bar:
+        while thread.is_alive():
+            thread.join(0.5)
+            bar.update(min(0.5, usual_seconds - bar.n))
+
+
 cli = typer.Typer(add_completion=False)
 
 
@@ -72,7 +84,7 @@ def run(combination: str = "toys", approval: Approval = "auto", debug: bool = Fa
     """Run the flow here and now, without a server that was started before."""
     try:
         load_params().combination(combination)
-        print("Prefect takes about twenty seconds to start a server of its own for this run ...", file=sys.stderr)
+        start_prefect()
         metrics = full(combination, approval, debug=debug)
     except (InputError, StageError) as error:
         if debug:
