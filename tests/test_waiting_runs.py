@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -102,8 +103,8 @@ def test_the_deadline_has_passed(live: Live) -> None:
     live.wait_for_question(late, 1)
     time.sleep(3)
     reply = live.resume(late, ["1", "2"])
-    assert reply["status"] == "REJECT"
-    assert "timed out and can no longer resume" in reply["details"]["reason"]
+    assert reply["status"] in ("REJECT", "ABORT")  # ABORT when the server's own clock has failed the run before anybody came
+    assert re.search("timed out and can no longer resume|not paused", reply["details"]["reason"])
     assert live.state(late) == "Failed"
     calls(live.project)
     again = live.run_deployment(combination="toys", approval="ask")

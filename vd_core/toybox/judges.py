@@ -23,6 +23,7 @@ from vd_core.toybox.encoders import MAX_TOKENS, build_tokenizer, draw_captioned,
 from vd_core.toybox.trainer import ema_weights, fit
 from vd_core.toybox.world import KINDS, Scene, Toy, sample_scene
 
+Weights = dict[str, torch.Tensor]
 SEEDS = {"detector": 500_000_000, "identity": 600_000_000, "clip": 700_000_000}
 IDENTITY_SIZE = 32
 CONFIG = {
@@ -49,10 +50,11 @@ def to_unit(pictures: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
 
 
-def train_detector(folder: Path, steps: int, batch: int = 16) -> Path:
-    """Faster R-CNN's own four losses on scenes of one to four toys."""
+def train_detector(folder: Path, steps: int, start: Weights | None = None, batch: int = 16) -> Path:
+    """Faster R-CNN's own four losses on scenes of one to four toys; from nothing, or on from the weights `start`."""
     torch.manual_seed(3)
     detector = build_detector(len(KINDS), CONFIG["detector_size"])
+    detector.load_state_dict(start or detector.state_dict())
 
     def loss_fn(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
         scenes = [sample_scene(SEEDS["detector"] + step * batch + i) for i in range(batch)]
@@ -90,10 +92,11 @@ def draw_view(toy: Toy, seed: int) -> np.ndarray:
     return crop_box(picture, box, rng)
 
 
-def train_identity(folder: Path, steps: int, batch: int = 64) -> Path:
+def train_identity(folder: Path, steps: int, start: Weights | None = None, batch: int = 64) -> Path:
     """Two views of each toy attract, other toys' repel (InfoNCE, temperature 0.1); half of a batch shares its kind with the others."""
     torch.manual_seed(4)
     identity = build_identity(CONFIG["identity"])
+    identity.load_state_dict(start or identity.state_dict())
 
     def loss_fn(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
         start = SEEDS["identity"] + step * batch * 3

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from vd_core.toybox.draw import SIZE, draw_scene, pose_at
-from vd_core.toybox.judges import crop_box, to_unit
+from vd_core.toybox.judges import Weights, crop_box, to_unit
 from vd_core.toybox.trainer import fit
 from vd_core.toybox.world import BACKGROUNDS, COLOURS, KINDS, PATTERNS, Toy, sample_scene
 
@@ -73,10 +73,11 @@ def draw_crops(seed: int, count: int) -> tuple[np.ndarray, list[str], np.ndarray
     return np.stack(pictures), backgrounds, np.stack(crops), toys, phases
 
 
-def train_reader(folder: Path, steps: int, batch: int = 32) -> Path:
+def train_reader(folder: Path, steps: int, start: Weights | None = None, batch: int = 32) -> Path:
     """The sum of every attribute's cross-entropy."""
     torch.manual_seed(6)
     reader = AttributeReader().to(memory_format=torch.channels_last)
+    reader.load_state_dict(start or reader.state_dict())
     names = list(BACKGROUNDS)
 
     def loss_fn(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
