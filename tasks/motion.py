@@ -3,12 +3,11 @@
 import json
 from pathlib import Path
 
-from tasks.command import open_base, replaced_folder, run_folder, run_stage, state_file
+from tasks.command import forget_progress, open_base, open_progress, publish_progress, replaced_folder, run_folder, run_stage
 from vd_core.config import Params
 from vd_core.errors import InputError
 from vd_core.images import contact_sheet
 from vd_core.motion import MotionSettings, finetune_motion, save_motion
-from vd_core.plots import draw_losses
 from vd_core.video import load_clip
 
 
@@ -38,13 +37,14 @@ def motion(params: Params, name: str) -> None:
         mixed_precision=params.finetune.mixed_precision,
         seed=params.seed,
     )
+    progress = open_progress(name, "motion")
     with replaced_folder(run_folder(name, "motion")) as folder:
-        model = finetune_motion(base, clip, prompt, settings, state_file(name, "motion"), folder / "losses.csv")
-        draw_losses(folder / "losses.csv", folder / "losses.png", "Motion finetuning")
+        model = finetune_motion(base, clip, prompt, settings, progress)
+        publish_progress(progress, folder, "Motion finetuning")
         save_motion(model, folder)
         contact_sheet([clip[i : i + 8] for i in range(0, len(clip), 8)]).save(folder / "reference.jpg", quality=90)
         (folder / "motion.json").write_text(json.dumps({"prompt": prompt}) + "\n")
-    state_file(name, "motion").unlink(missing_ok=True)
+    forget_progress(progress)
 
 
 if __name__ == "__main__":

@@ -4,20 +4,31 @@ import json
 import shutil
 from pathlib import Path
 
-from tasks.command import open_base, open_subjects, replaced_folder, run_folder, run_stage, state_file
-from tasks.finetune import settings_from, subject_pictures
+from tasks.command import (
+    forget_progress,
+    launch,
+    open_base,
+    open_progress,
+    open_subjects,
+    publish_progress,
+    replaced_folder,
+    run_folder,
+    run_stage,
+)
+from tasks.finetune import settings_from, subject_pictures, validated
 from vd_core.adapters import load_lora, load_visual_adapter, save_lora, save_visual_adapter
 from vd_core.config import Params
 from vd_core.data import build_data
 from vd_core.images import load_square
 from vd_core.picks import read_candidates, read_picks, resolve_picks, sha256_of
-from vd_core.plots import draw_losses
 from vd_core.subjects import mixed_prompt
 from vd_core.training import finetune
 
 
 def refinetune(params: Params, name: str) -> None:
     """Finetune again with Eq. 10: the picks replace D_mix, and P_c replaces P'_c, since the picks have no stitches."""
+    if launch("tasks.refinetune", name, params.finetune.processes):
+        return
     _, subjects = open_subjects(params, name)
     picks = read_picks(Path("picks") / f"{name}.yaml")
     paths = resolve_picks(picks, read_candidates(run_folder(name, "sample")), params.hlr.min_picks)
@@ -34,14 +45,14 @@ def refinetune(params: Params, name: str) -> None:
     data = build_data(base, subject_pictures(base, subjects), picked, prompts, mixed_prompt(subjects))
     load_lora(base, before, trainable=True)
     visual_adapter = load_visual_adapter(before).to(base.device)
+    progress = validated(open_progress(name, "refinetune"), params, base, subjects)
     with replaced_folder(run_folder(name, "refinetune")) as folder:
-        settings = settings_from(params, params.hlr.refinetune_steps)
-        finetune(base, visual_adapter, data, settings, state_file(name, "refinetune"), folder / "losses.csv")
-        draw_losses(folder / "losses.csv", folder / "losses.png", "Re-finetuning on the picks")
+        finetune(base, visual_adapter, data, settings_from(params, params.hlr.refinetune_steps), progress)
+        publish_progress(progress, folder, "Re-finetuning on the picks")
         save_lora(base, folder)
         save_visual_adapter(visual_adapter, folder)
         (folder / "picked.json").write_text(json.dumps([{"file": p.name, "sha256": sha256_of(p)} for p in paths], indent=1) + "\n")
-    state_file(name, "refinetune").unlink(missing_ok=True)
+    forget_progress(progress)
 
 
 if __name__ == "__main__":

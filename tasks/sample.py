@@ -4,23 +4,15 @@ import json
 from pathlib import Path
 
 from tasks.command import open_base, open_subjects, replaced_folder, run_folder, run_stage
-from tasks.finetune import subject_pictures
-from vd_core.bases import Base, find_source
+from tasks.finetune import references
+from vd_core.bases import find_source
 from vd_core.config import Params
 from vd_core.customisation import load_customisation
 from vd_core.generation.images import generate_pictures
 from vd_core.images import numbered_sheet
-from vd_core.metrics.fidelity import SubjectReference, refer_to
-from vd_core.metrics.judges import Judges
-from vd_core.metrics.report import judge_picture, load_judges, to_unit
+from vd_core.metrics.report import judge_picture, load_judges
 from vd_core.picks import Picks, sha256_of, write_picks
-from vd_core.subjects import Subject, mixed_prompt, plain_prompt
-
-
-def references(judges: Judges, base: Base, subjects: list[Subject]) -> list[SubjectReference]:
-    """What each subject looks like to the judges."""
-    pictures = subject_pictures(base, subjects)
-    return [refer_to(judges, s.class_noun, to_unit(own)) for s, own in zip(subjects, pictures, strict=True)]
+from vd_core.subjects import mixed_prompt, plain_prompt
 
 
 def sample(params: Params, name: str) -> None:

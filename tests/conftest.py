@@ -104,6 +104,7 @@ def workspace(tmp_path: Path, base_folders: dict[str, Path], kind: str, monkeypa
         "base: toybox": f"base: {base_folders[kind]}",
         "steps: 300": "steps: 3",
         "lora_rank: 16": "lora_rank: 2",
+        "validate_every: 150": "validate_every: 0",
         "prior_pictures: 20": "prior_pictures: 2",
         "candidates: 24": "candidates: 3",
         "min_picks: 3": "min_picks: 2",

@@ -61,7 +61,7 @@ def build_project(folder: Path) -> Path:
     write_random_judges(folder / "models" / "toybox" / "judges")
     quick = {
         "mix": {"count": 4},
-        "finetune": {"steps": 2, "lora_rank": 2, "mixed_precision": "no"},
+        "finetune": {"steps": 2, "lora_rank": 2, "mixed_precision": "no", "validate_every": 2, "validation_pictures": 2},
         "hlr": {"candidates": 3, "refinetune_steps": 2, "min_picks": 2},
         "motion": {"steps": 1, "frames": 4},
         "render": {

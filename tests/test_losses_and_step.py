@@ -12,6 +12,7 @@ from vd_core.bases import Base
 from vd_core.checkpoints import load_checkpoint, save_checkpoint
 from vd_core.data import FinetuningData, Labelled, build_data
 from vd_core.losses import denoising_loss, separate_loss
+from vd_core.optimisation import Progress
 from vd_core.training import Batch, Models, Settings, draw_batch, finetune, named_trainable, train_step
 
 SETTINGS = Settings(
@@ -30,6 +31,11 @@ SETTINGS = Settings(
     max_grad_norm=1.0,
     linear_decay=True,
     mixed_precision="no",
+    gradient_accumulation=1,
+    gradient_checkpointing=False,
+    min_snr_gamma=0.0,
+    validate_every=0,
+    keep_best=False,
     seed=7,
 )
 
@@ -133,7 +139,7 @@ def test_frozen_weights_do_not_move(base: Base, tmp_path: Path) -> None:
     adapter = make_trainee(base)
     modules = {"unet": base.unet, "text": base.text_encoder, "vae": base.vae, "image": base.image_encoder}
     before = {n: copy.deepcopy(m.state_dict()) for n, m in modules.items()}
-    finetune(base, adapter, make_data(base), SETTINGS, tmp_path / "state.safetensors", tmp_path / "losses.csv")
+    finetune(base, adapter, make_data(base), SETTINGS, Progress(tmp_path))
     moved = set()
     for name, module in modules.items():
         for key, value in module.state_dict().items():
@@ -154,11 +160,10 @@ def test_resume_ends_with_the_same_bits(base: Base, tmp_path: Path, base_folders
         fresh = load_base(str(base_folders[kind]), torch.device("cpu"))
         adapter = make_fresh_trainee(fresh)
         if killed:
-            stop_after(fresh, adapter, data, tmp_path / "b.safetensors", 3)
+            stop_after(fresh, adapter, data, tmp_path / "b", 3)
             fresh = load_base(str(base_folders[kind]), torch.device("cpu"))
             adapter = make_fresh_trainee(fresh)
-        state = tmp_path / ("b.safetensors" if killed else "a.safetensors")
-        finetune(fresh, adapter, data, SETTINGS, state, tmp_path / "losses.csv")
+        finetune(fresh, adapter, data, SETTINGS, Progress(tmp_path / ("b" if killed else "a")))
         results.append({k: p.detach().clone() for k, p in named_trainable(parts_of(fresh, adapter)).items()})
     assert all(torch.equal(results[0][k], results[1][k]) for k in results[0])
 
@@ -172,7 +177,7 @@ class Killed(Exception):
     """Stands for kill -9."""
 
 
-def stop_after(base: Base, adapter: VisualAdapter, data: FinetuningData, state: Path, steps: int) -> None:
+def stop_after(base: Base, adapter: VisualAdapter, data: FinetuningData, folder: Path, steps: int) -> None:
     """Train with a checkpoint after every step, and die in the step after `steps`."""
     import vd_core.optimisation as optimisation
 
@@ -189,7 +194,7 @@ def stop_after(base: Base, adapter: VisualAdapter, data: FinetuningData, state: 
     patch.setattr(optimisation, "CHECKPOINT_SECONDS", -1.0)
     patch.setattr(optimisation, "save_checkpoint", save)
     with pytest.raises(Killed):
-        finetune(base, adapter, data, SETTINGS, state, state.with_suffix(".csv"))
+        finetune(base, adapter, data, SETTINGS, Progress(folder))
     patch.undo()
 
 

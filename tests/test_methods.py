@@ -24,6 +24,7 @@ from vd_core.keys_values import embedding_of, train_keys_and_values
 from vd_core.losses import masked_loss, prior_preservation_loss, separate_loss
 from vd_core.methods import METHODS
 from vd_core.methods.custom_diffusion import augment, shrink_masks
+from vd_core.optimisation import Progress
 from vd_core.picks import Picks, write_picks
 from vd_core.spectral import add_spectral_shifts
 from vd_core.subjects import Subject
@@ -46,7 +47,7 @@ def pictures_for(base: Base, count: int, seed: int) -> list[Image.Image]:
 
 def run_method(name: str, base: Base, folder: Path) -> None:
     own = [pictures_for(base, 2, 0), pictures_for(base, 3, 10)]
-    METHODS[name](base, SUBJECTS, own, pictures_for(base, 3, 20), QUICK, folder / "state.safetensors", folder)
+    METHODS[name](base, SUBJECTS, own, pictures_for(base, 3, 20), QUICK, Progress(folder / "progress"), folder)
 
 
 def predictions(base: Base) -> torch.Tensor:

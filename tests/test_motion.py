@@ -8,13 +8,14 @@ from diffusers import MotionAdapter, UNetMotionModel
 from tests.pictures import noise_picture
 from vd_core.bases import Base
 from vd_core.motion import MotionSettings, build_motion_model, finetune_motion, save_motion
+from vd_core.optimisation import Progress
 
 SETTINGS = MotionSettings(steps=2, learning_rate=1e-2, lora_rank=2, max_grad_norm=1.0, linear_decay=False, mixed_precision="no", seed=0)
 
 
 def learn(base: Base, folder: Path) -> UNetMotionModel:
     clip = [noise_picture(i, (base.resolution,) * 2) for i in range(4)]
-    return finetune_motion(base, clip, "a man is skiing in the snow", SETTINGS, folder / "state.safetensors", folder / "losses.csv")
+    return finetune_motion(base, clip, "a man is skiing in the snow", SETTINGS, Progress(folder))
 
 
 def test_only_motion_modules_and_the_lora_learn(base: Base, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from diffusers import AutoencoderKL, DDPMScheduler, MotionAdapter, StableDiffusi
 from transformers import CLIPImageProcessor, CLIPTextModel, CLIPTokenizer, CLIPVisionModelWithProjection
 
 from vd_core.errors import InputError
+from vd_core.latents import LatentsCache
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Base:
     image_encoder: CLIPVisionModelWithProjection
     image_processor: CLIPImageProcessor
     motion_adapter: MotionAdapter | None
+    latents_cache: LatentsCache | None = None
 
     @property
     def vae_scale_factor(self) -> int:

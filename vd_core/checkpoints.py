@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 Named = dict[str, nn.Parameter]
@@ -49,6 +49,21 @@ def load_checkpoint(path: Path, parameters: Named, optimizer: torch.optim.Optimi
             state = {k[len(prefix) :]: file.get_tensor(k) for k in keys}
             optimizer.state[parameter] = {k: v if k == "step" else v.to(parameter.device) for k, v in state.items()}
         return json.loads(file.metadata()["step"])
+
+
+def save_parameters(path: Path, parameters: Named) -> None:
+    """Write parameters alone, aside and renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(".tmp")
+    save_file({k: p.detach().cpu().clone().contiguous() for k, p in parameters.items()}, aside)
+    os.replace(aside, path)
+
+
+@torch.no_grad()
+def load_parameters(path: Path, parameters: Named) -> None:
+    """Read back in place what `save_parameters` wrote."""
+    for name, tensor in load_file(path).items():
+        parameters[name].copy_(tensor)
 
 
 def read_tensors(path: Path, prefix: str) -> dict[str, torch.Tensor]:

@@ -64,6 +64,13 @@ class FinetuneParams(Section):
     max_grad_norm: PositiveFloat
     linear_decay: bool
     mixed_precision: Literal["no", "bf16", "fp16"]
+    gradient_accumulation: PositiveInt
+    gradient_checkpointing: bool
+    min_snr_gamma: Annotated[float, Field(ge=0)]
+    validate_every: Annotated[int, Field(ge=0)]
+    validation_pictures: PositiveInt
+    keep_best: bool
+    processes: PositiveInt
 
 
 class HlrParams(Section):

@@ -1,25 +1,13 @@
-"""What a finetuning learns from, encoded once: latents as mean and deviation (sampled at use), image embeddings, token ids."""
+"""What a finetuning learns from, encoded once: latents, image embeddings, token ids."""
 
 from dataclasses import dataclass
 
 import torch
 from PIL import Image
 
+from vd_core import latents
 from vd_core.bases import Base
-from vd_core.images import to_pixel_values
-
-
-@dataclass(frozen=True)
-class Moments:
-    """The VAE posterior of some pictures: scaled `mean` and `std`, `[n, c, h, w]` each."""
-
-    mean: torch.Tensor
-    std: torch.Tensor
-
-    def sample(self, indices: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Fresh latents of the pictures `indices` `[b]`, `[b, c, h, w]`."""
-        mean, std = self.mean[indices], self.std[indices]
-        return mean + std * torch.randn(mean.shape, generator=generator).to(mean)
+from vd_core.latents import Moments
 
 
 @dataclass(frozen=True)
@@ -56,15 +44,9 @@ class FinetuningData:
     prompt_ids: torch.Tensor
 
 
-@torch.no_grad()
-def encode_pictures(base: Base, pictures: list[Image.Image], batch: int = 8) -> Moments:
-    """The moments of pictures of the base's resolution."""
-    means, stds = [], []
-    for i in range(0, len(pictures), batch):
-        posterior = base.vae.encode(to_pixel_values(pictures[i : i + batch]).to(base.device)).latent_dist
-        means.append(posterior.mean * base.vae.config.scaling_factor)
-        stds.append(posterior.std * base.vae.config.scaling_factor)
-    return Moments(torch.cat(means), torch.cat(stds))
+def encode_pictures(base: Base, pictures: list[Image.Image]) -> Moments:
+    """The moments of pictures of the base's resolution, through the base's cache if it has one."""
+    return latents.encode_pictures(base.vae, pictures, base.latents_cache)
 
 
 @torch.no_grad()

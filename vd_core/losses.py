@@ -27,6 +27,13 @@ def weak_denoising_loss(model_pred: torch.Tensor, target: torch.Tensor, weight: 
     return weight * denoising_loss(model_pred, target).mean()
 
 
+def min_snr_weights(alphas_cumprod: torch.Tensor, timesteps: torch.Tensor, gamma: float, prediction_type: str) -> torch.Tensor:
+    """Min-SNR weighting (Hang et al., arXiv:2303.09556), `[b]` for timesteps `[b]`: min(SNR, gamma) / SNR, for v / (SNR + 1)."""
+    alphas = alphas_cumprod.to(timesteps.device)[timesteps]
+    snr = alphas / (1 - alphas)
+    return snr.clamp(max=gamma) / (snr + 1 if prediction_type == "v_prediction" else snr)
+
+
 def prior_preservation_loss(model_pred: torch.Tensor, target: torch.Tensor, subject_ids: torch.Tensor, weight: float) -> torch.Tensor:
     """DreamBooth's second term: `weight` times the same sum over the base's own pictures of each subject's class; a scalar."""
     return weight * separate_loss(model_pred, target, subject_ids)

@@ -4,7 +4,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator
 from diffusers import StableDiffusionPipeline, UNetMotionModel
 from diffusers.utils import convert_state_dict_to_diffusers
 from einops import rearrange
@@ -16,7 +15,7 @@ from vd_core.bases import Base
 from vd_core.checkpoints import fingerprint_of
 from vd_core.data import encode_pictures, tokenize
 from vd_core.losses import denoising_loss
-from vd_core.optimisation import Run, optimise
+from vd_core.optimisation import Progress, Run, build_accelerator, optimise
 from vd_core.training import denoising_target
 
 IMAGE_MODULES = r".*\.attentions\..*\.(to_q|to_k|to_v|to_out\.0)"
@@ -45,12 +44,12 @@ def build_motion_model(base: Base, lora_rank: int) -> UNetMotionModel:
     return model
 
 
-def finetune_motion(base: Base, clip: list[Image.Image], prompt: str, settings: MotionSettings, state: Path, log: Path) -> UNetMotionModel:
+def finetune_motion(base: Base, clip: list[Image.Image], prompt: str, settings: MotionSettings, progress: Progress) -> UNetMotionModel:
     """Finetune eps_{theta,I_m,T_m} on one reference clip V_m with its prompt P_m. Needs a base with a motion adapter."""
     torch.manual_seed(settings.seed)
     model = build_motion_model(base, settings.lora_rank)
     parameters = {k: p for k, p in model.named_parameters() if p.requires_grad}
-    accelerator = Accelerator(mixed_precision=settings.mixed_precision, cpu=base.device.type == "cpu")
+    accelerator = build_accelerator(settings.mixed_precision, 1, base.device, progress)
     prepared = accelerator.prepare(model)
     moments = encode_pictures(base, clip)
     with torch.no_grad():
@@ -65,10 +64,10 @@ def finetune_motion(base: Base, clip: list[Image.Image], prompt: str, settings: 
         model_pred = prepared(noisy_latents, timesteps, prompt_embeds).sample
         return {"loss": denoising_loss(model_pred, denoising_target(noise_scheduler, latents, noise, timesteps)).mean()}
 
-    run = Run(settings.steps, settings.seed, settings.max_grad_norm, settings.linear_decay, state, log, "motion finetuning")
+    run = Run(settings.steps, settings.seed, settings.max_grad_norm, settings.linear_decay, "motion finetuning", samples=len(clip))
     fingerprint = fingerprint_of({**asdict(settings), "prompt": prompt}, [*parameters.values(), moments.mean])
     groups = [{"params": list(parameters.values()), "lr": settings.learning_rate}]
-    optimise(accelerator, parameters, groups, loss_fn, run, fingerprint)
+    optimise(accelerator, [prepared], parameters, groups, loss_fn, run, progress, fingerprint)
     return model
 
 

@@ -12,6 +12,7 @@ from vd_core.data import encode_labelled, tokenize
 from vd_core.keys_values import save_keys_and_values, train_keys_and_values
 from vd_core.losses import masked_loss, prior_preservation_loss
 from vd_core.methods.priors import draw_priors
+from vd_core.optimisation import Progress
 from vd_core.subjects import Subject
 from vd_core.training import Models, Settings, learn, predict
 
@@ -50,7 +51,7 @@ def finetune(
     pictures: list[list[Image.Image]],
     mixed: list[Image.Image],
     settings: Settings,
-    state: Path,
+    progress: Progress,
     folder: Path,
 ) -> None:
     """Augmented views under "<prefix> P_i" and the base's own pictures of the class. `mixed` is of no use here."""
@@ -67,14 +68,22 @@ def finetune(
         prior_latents, prior_ids = priors.draw(settings.batch_per_subject, generator)
         latents = torch.cat([own.moments.sample(chosen, generator), prior_latents])
         encoder_hidden_states = parts["text_encoder"](torch.cat([view_ids[chosen], class_ids[prior_ids]])).last_hidden_state
-        model_pred, target = predict(parts["unet"], base.noise_scheduler, latents, encoder_hidden_states, generator)
+        model_pred, target = predict(parts["unet"], base.noise_scheduler, latents, encoder_hidden_states, generator, settings.min_snr_gamma)
         n = len(chosen)
         separate = masked_loss(model_pred[:n], target[:n], masks[chosen]).sum() / settings.batch_per_subject
         prior = prior_preservation_loss(model_pred[n:], target[n:], prior_ids, settings.prior_weight)
         return {"loss": separate + prior, "separate": separate, "prior": prior}
 
     parts: Models = {"unet": base.unet, "text_encoder": base.text_encoder}
-    learn(parts, base.device, loss_fn, settings, state, folder / "losses.csv", [own.moments.mean, priors.moments.mean, view_ids])
+    learn(
+        parts,
+        base.device,
+        loss_fn,
+        settings,
+        progress,
+        2 * settings.batch_per_subject * len(subjects),
+        [own.moments.mean, priors.moments.mean, view_ids],
+    )
     save_keys_and_values(base, folder)
 
 

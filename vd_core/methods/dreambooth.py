@@ -10,6 +10,7 @@ from vd_core.bases import Base
 from vd_core.data import encode_labelled, tokenize
 from vd_core.losses import prior_preservation_loss, separate_loss
 from vd_core.methods.priors import draw_priors
+from vd_core.optimisation import Progress
 from vd_core.subjects import Subject
 from vd_core.training import Models, Settings, learn, predict
 
@@ -20,7 +21,7 @@ def finetune(
     pictures: list[list[Image.Image]],
     mixed: list[Image.Image],
     settings: Settings,
-    state: Path,
+    progress: Progress,
     folder: Path,
 ) -> None:
     """Each subject's pictures under P_i, and the base's own pictures of its class under "a cate_i". `mixed` is of no use here."""
@@ -34,12 +35,20 @@ def finetune(
         prompt_embeds = parts["text_encoder"](prompt_ids).last_hidden_state
         encoder_hidden_states = prompt_embeds[torch.cat([ids, prior_ids + len(subjects)])]
         both = torch.cat([latents, prior_latents])
-        model_pred, target = predict(parts["unet"], base.noise_scheduler, both, encoder_hidden_states, generator)
+        model_pred, target = predict(parts["unet"], base.noise_scheduler, both, encoder_hidden_states, generator, settings.min_snr_gamma)
         n = len(ids)
         separate = separate_loss(model_pred[:n], target[:n], ids)
         prior = prior_preservation_loss(model_pred[n:], target[n:], prior_ids, settings.prior_weight)
         return {"loss": separate + prior, "separate": separate, "prior": prior}
 
     parts: Models = {"unet": base.unet, "text_encoder": base.text_encoder}
-    learn(parts, base.device, loss_fn, settings, state, folder / "losses.csv", [own.moments.mean, priors.moments.mean, prompt_ids])
+    learn(
+        parts,
+        base.device,
+        loss_fn,
+        settings,
+        progress,
+        2 * settings.batch_per_subject * len(subjects),
+        [own.moments.mean, priors.moments.mean, prompt_ids],
+    )
     save_lora(base, folder)

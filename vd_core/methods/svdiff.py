@@ -8,6 +8,7 @@ from PIL import Image
 from vd_core.bases import Base
 from vd_core.data import build_data
 from vd_core.losses import denoising_loss, separate_loss
+from vd_core.optimisation import Progress
 from vd_core.spectral import add_spectral_shifts, save_spectral_shifts
 from vd_core.subjects import Subject, mixed_prompt
 from vd_core.training import Models, Settings, draw_batch, learn, predict
@@ -19,7 +20,7 @@ def finetune(
     pictures: list[list[Image.Image]],
     mixed: list[Image.Image],
     settings: Settings,
-    state: Path,
+    progress: Progress,
     folder: Path,
 ) -> None:
     """Each subject's pictures under P_i, and the mixed ones under P_c, without disentangling."""
@@ -32,13 +33,21 @@ def finetune(
         prompt_embeds = parts["text_encoder"](batch.prompt_ids).last_hidden_state
         together = prompt_embeds[-1:].expand(len(batch.latents) - len(ids), -1, -1)
         encoder_hidden_states = torch.cat([prompt_embeds[ids], together])
-        model_pred, target = predict(parts["unet"], base.noise_scheduler, batch.latents, encoder_hidden_states, generator)
+        model_pred, target = predict(
+            parts["unet"], base.noise_scheduler, batch.latents, encoder_hidden_states, generator, settings.min_snr_gamma
+        )
         separate = separate_loss(model_pred[: len(ids)], target[: len(ids)], ids)
         cut_mix = denoising_loss(model_pred[len(ids) :], target[len(ids) :]).mean()
         return {"loss": separate + cut_mix, "separate": separate, "cut_mix": cut_mix}
 
     parts: Models = {"unet": base.unet, "text_encoder": base.text_encoder}
     learn(
-        parts, base.device, loss_fn, settings, state, folder / "losses.csv", [data.instance.moments.mean, data.mixed.mean, data.prompt_ids]
+        parts,
+        base.device,
+        loss_fn,
+        settings,
+        progress,
+        settings.batch_per_subject * len(subjects) + settings.batch_mixed,
+        [data.instance.moments.mean, data.mixed.mean, data.prompt_ids],
     )
     save_spectral_shifts(base, folder)

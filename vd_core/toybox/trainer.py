@@ -13,7 +13,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
 from vd_core.checkpoints import Named, load_checkpoint, read_tensors, save_checkpoint
-from vd_core.optimisation import LossLog
+from vd_core.logs import LossLog
 
 
 def learning_rate(step: int, steps: int, peak: float, warmup: int = 200) -> float:
