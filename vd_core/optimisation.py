@@ -122,14 +122,13 @@ def optimise(
         if not accelerator.is_main_process:
             continue
         accelerator.log(losses, step=step + 1)
-        validated = False
-        if progress.validate and run.validate_every and (step + 1) % run.validate_every == 0:
-            validated = True
-            figures = progress.validate(step + 1)
+        due = run.validate_every and (step + 1) % run.validate_every == 0
+        figures = progress.validate(step + 1) if progress.validate and due else None
+        if figures:
             accelerator.log({f"validation/{k}": v for k, v in figures.items()}, step=step + 1)
             if validations.add(step + 1, figures):
                 save_parameters(progress.best, parameters)
-        if validated or time.monotonic() - last_checkpoint > CHECKPOINT_SECONDS:
+        if figures or time.monotonic() - last_checkpoint > CHECKPOINT_SECONDS:
             log.write()
             validations.write()
             save_checkpoint(progress.state, parameters, optimizer, step + 1, fingerprint)

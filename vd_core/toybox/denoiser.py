@@ -9,15 +9,17 @@ from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from vd_core.toybox.autoencoder import draw_batch
+from vd_core.toybox.autoencoder import to_tensor
+from vd_core.toybox.draw import draw_scene
 from vd_core.toybox.encoders import WIDTH, tokenize
 from vd_core.toybox.trainer import ema_weights, fit
-from vd_core.toybox.world import caption, sample_scene
+from vd_core.toybox.world import Scene, caption, sample_scene
 
 BATCH = 32
 SEED = 300_000_000
 POOL = 65_536  # pictures whose latents are kept; captions are written anew each time
 LATENTS = (8, 16, 16)
+CROWDED_OFFSET, CROWDS = 10_000_000, (0.25, 0.58, 0.13, 0.04)
 CAPTION_DROPOUT = 0.1
 TEXT_OFFSET = 1_000_000  # the second training's steps draw other captions and other orders
 
@@ -51,13 +53,23 @@ def build_noise_scheduler() -> DDPMScheduler:
 
 
 class LatentPool:
-    """Scaled latents of the first POOL drawn pictures, float16 on disk, each computed once, by whoever needs it first."""
+    """Scaled latents of POOL drawn pictures, float16 on disk, each computed once, by whoever needs it first.
 
-    def __init__(self, folder: Path, vae: AutoencoderKL):
+    A `crowded` pool has other pictures, most of them of two toys.
+    """
+
+    def __init__(self, folder: Path, vae: AutoencoderKL, crowded: bool = False):
         folder.mkdir(parents=True, exist_ok=True)
-        self.vae = vae
+        self.vae, self.crowded = vae, crowded
         self.latents = _open_memmap(folder / "latents.npy", np.float16, (POOL, *LATENTS))
         self.ready = _open_memmap(folder / "ready.npy", np.bool_, (POOL,))
+
+    def scene(self, index: int) -> Scene:
+        """The ground truth of picture `index`."""
+        if not self.crowded:
+            return sample_scene(SEED + index)
+        count = int(np.random.default_rng([index, 5]).choice([1, 2, 3, 4], p=CROWDS))
+        return sample_scene(SEED + CROWDED_OFFSET + index, count)
 
     def get(self, indices: np.ndarray) -> torch.Tensor:
         """Float32 latents `[len(indices), *LATENTS]`."""
@@ -68,7 +80,8 @@ class LatentPool:
     @torch.no_grad()
     def fill(self, start: int, count: int) -> None:
         """Compute latents `start` to `start + count`."""
-        posterior = self.vae.encode(draw_batch(SEED + start, count)).latent_dist
+        pictures = np.stack([draw_scene(self.scene(i))[0] for i in range(start, start + count)])
+        posterior = self.vae.encode(to_tensor(pictures)).latent_dist
         self.latents[start : start + count] = (posterior.mean.float() * self.vae.config.scaling_factor).numpy()
         self.ready[start : start + count] = True
 
@@ -86,10 +99,10 @@ def choose_indices(step: int, batch: int) -> np.ndarray:
     return np.random.default_rng([step, 3]).choice(POOL, batch, replace=False)
 
 
-def write_captions(indices: np.ndarray, step: int) -> list[str]:
+def write_captions(pool: LatentPool, indices: np.ndarray, step: int) -> list[str]:
     """A fresh caption for each picture; some are empty, which teaches guidance its unconditional half."""
     rng = np.random.default_rng([step, 4])
-    texts = [caption(sample_scene(SEED + int(i)), rng) for i in indices]
+    texts = [caption(pool.scene(int(i)), rng) for i in indices]
     return ["" if rng.random() < CAPTION_DROPOUT else t for t in texts]
 
 
@@ -107,6 +120,7 @@ def train_unet(
     steps: int,
     start: UNet2DConditionModel | None = None,
     train_text: bool = False,
+    peak_lr: float = 6e-4,
 ) -> Path:
     """Plain denoising loss in the scheduler's prediction type, logit-normal timesteps; from nothing, or from the weights of `start`.
 
@@ -126,14 +140,14 @@ def train_unet(
         noise = torch.randn(latents.shape, generator=generator)
         timesteps = sample_timesteps(BATCH, noise_scheduler, generator)
         noisy_latents = noise_scheduler.add_noise(latents, noise, timesteps).contiguous(memory_format=torch.channels_last)
-        input_ids = tokenize(tokenizer, write_captions(indices, step + offset))
+        input_ids = tokenize(tokenizer, write_captions(pool, indices, step + offset))
         with torch.set_grad_enabled(train_text):
             encoder_hidden_states = text_encoder(input_ids).last_hidden_state
         model_pred = unet(noisy_latents, timesteps, encoder_hidden_states).sample
         target = noise_scheduler.get_velocity(latents, noise, timesteps)
         return {"loss": F.mse_loss(model_pred.float(), target)}
 
-    return fit(name, module, loss_fn, folder, steps, peak_lr=6e-4, ema_decay=0.999)
+    return fit(name, module, loss_fn, folder, steps, peak_lr, ema_decay=0.999)
 
 
 def trained_part(state: Path, part: str) -> dict[str, torch.Tensor]:

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from vd_core.toybox.world import caption, sample_scene, vocabulary
 WIDTH = 192
 MAX_TOKENS = 48
 BATCH = 128
-SEED = 200_000_000
+SEED, IMAGE_OFFSET = 200_000_000, 10_000_000
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
@@ -127,21 +128,36 @@ def draw_captioned(seed: int, count: int) -> tuple[np.ndarray, list[str]]:
     return np.stack([draw_scene(s)[0] for s in scenes]), captions
 
 
-def train_encoders(folder: Path, steps: int, batch: int = BATCH) -> Path:
-    """CLIP's symmetric cross-entropy over each batch's pairs."""
-    torch.manual_seed(0)
-    tokenizer = build_tokenizer()
-    pair = ContrastivePair(tokenizer)
+def contrast(
+    pair: ContrastivePair, tokenizer: CLIPTokenizer, seed: int, batch: int
+) -> Callable[[int, torch.Generator], dict[str, torch.Tensor]]:
+    """The loss of a step over `batch` drawn pictures and their captions, from `seed` on."""
 
     def loss_fn(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
-        pictures, captions = draw_captioned(SEED + step * batch, batch)
+        pictures, captions = draw_captioned(seed + step * batch, batch)
         images, texts = pair.embed_images(clip_pixels(pictures)), pair.embed_text(tokenize(tokenizer, captions))
         logits = pair.logit_scale.exp().clamp(max=100) * images @ texts.T
         labels = torch.arange(batch)
         loss = (F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)) / 2
         return {"loss": loss, "retrieval": (logits.argmax(0) == labels).float().mean()}
 
-    return fit("encoders", pair, loss_fn, folder, steps, peak_lr=1e-3, ema_decay=0.995)
+    return loss_fn
+
+
+def train_encoders(folder: Path, steps: int, batch: int = BATCH) -> Path:
+    """CLIP's symmetric cross-entropy over each batch's pairs."""
+    torch.manual_seed(0)
+    tokenizer = build_tokenizer()
+    pair = ContrastivePair(tokenizer)
+
+    return fit("encoders", pair, contrast(pair, tokenizer, SEED, batch), folder, steps, peak_lr=1e-3, ema_decay=0.995)
+
+
+def train_image_encoder(folder: Path, steps: int, start: ContrastivePair, batch: int = BATCH) -> Path:
+    """The same on from `start` with the text encoder frozen, as it came out of the U-Net's training: image encoder and text projection follow it."""
+    start.requires_grad_(True).text_encoder.requires_grad_(False)
+    tokenizer = build_tokenizer()
+    return fit("image encoder", start, contrast(start, tokenizer, SEED + IMAGE_OFFSET, batch), folder, steps, peak_lr=1e-3, ema_decay=0.995)
 
 
 def load_trained_encoders(state: Path) -> tuple[CLIPTokenizer, ContrastivePair]:

@@ -39,6 +39,12 @@ def clip_scene(index: int) -> Scene:
     return in_motion(scene, list(MOTIONS)[index % len(MOTIONS)])
 
 
+def sample_high_timesteps(count: int, noise_scheduler: DDPMScheduler, generator: torch.Generator) -> torch.Tensor:
+    """`[count]` logit-normal timesteps with most in the noisier half: below it a clip shows its motion by itself, and little is learnt."""
+    share = torch.sigmoid(0.8 + torch.randn(count, generator=generator))
+    return (share * noise_scheduler.config.num_train_timesteps).long()
+
+
 def train_motion_adapter(
     folder: Path,
     unet: UNet2DConditionModel,
@@ -64,7 +70,7 @@ def train_motion_adapter(
             captions = [caption(s, np.random.default_rng([s.seed, 9])) for s in scenes]
             encoder_hidden_states = text_encoder(tokenize(tokenizer, captions)).last_hidden_state
         noise = torch.randn(latents.shape, generator=generator)
-        timesteps = torch.randint(0, noise_scheduler.config.num_train_timesteps, (batch,), generator=generator)
+        timesteps = sample_high_timesteps(batch, noise_scheduler, generator)
         noisy_latents = noise_scheduler.add_noise(latents, noise, timesteps)
         encoder_hidden_states = encoder_hidden_states.repeat_interleave(CLIP_FRAMES, 0)
         model_pred = model(noisy_latents, timesteps, encoder_hidden_states).sample
