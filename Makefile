@@ -7,7 +7,7 @@ export DO_NOT_TRACK = 1
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 export DVC_NO_ANALYTICS = 1
 
-.PHONY: demo serve bench test test-slow test-browser lint pretrain quality lock
+.PHONY: demo serve bench evidence test test-slow test-browser lint pretrain quality lock
 demo: .venv/ready            ## the whole job on the embedded base: two toys in, videos of both out
 	env -u PREFECT_API_URL $(BIN)/python -m flows.full run --combination toys --approval auto
 
@@ -34,6 +34,9 @@ quality: .venv/ready         ## how well the embedded base and its judges do: mo
 
 bench: .venv/ready           ## our training step against its peers, on a quiet machine: metrics/bench.json
 	$(BIN)/python -m tasks.bench
+
+evidence: .venv/ready        ## the methods and ablations side by side on held-out toys: metrics/evidence.json, docs/evidence.md
+	$(BIN)/python -m tasks.evidence
 
 pretrain: .venv/ready        ## train the embedded base from nothing (hours); goes on where it was stopped
 	$(BIN)/python -m tasks.pretrain

@@ -17,15 +17,14 @@ from vd_core.generation.animatediff import build_animatediff, generate_animatedi
 from vd_core.generation.images import generate_pictures
 from vd_core.images import to_pictures
 from vd_core.metrics.clip_scores import temporal_consistency
-from vd_core.metrics.fidelity import crop_boxes, detect
 from vd_core.metrics.judges import Judges, load_local_judges
 from vd_core.metrics.report import to_unit
 from vd_core.metrics.stitch import has_seam
 from vd_core.toybox.average_precision import measure_ap50
 from vd_core.toybox.draw import CLIP_FRAMES, draw_clip, draw_scene, in_motion
 from vd_core.toybox.encoders import draw_captioned
-from vd_core.toybox.judges import IDENTITY_SIZE, draw_view
-from vd_core.toybox.reader import ATTRIBUTES, AttributeReader, attribute_labels, draw_crops
+from vd_core.toybox.judges import draw_view
+from vd_core.toybox.reader import AttributeReader, attribute_labels, draw_crops, load_reader, read_picture
 from vd_core.toybox.tracking import track_motion
 from vd_core.toybox.world import BACKGROUNDS, COLOURS, HELD_OUT, KINDS, MOTIONS, STITCH_PROMPT, Toy, sample_scene
 
@@ -53,9 +52,8 @@ def figure(samples: list[float] | np.ndarray) -> dict:
 
 def load_subjects_of_measurement(folder: Path) -> Subjects:
     """The base in `folder` with its judges and reader."""
-    reader = AttributeReader()
-    reader.load_state_dict({k: v.float() for k, v in load_file(folder / "judges" / "reader.safetensors").items()})
-    return Subjects(load_base(str(folder), torch.device("cpu"), motion=True), load_local_judges(folder / "judges"), reader.eval(), folder)
+    judges = folder / "judges"
+    return Subjects(load_base(str(folder), torch.device("cpu"), motion=True), load_local_judges(judges), load_reader(judges), folder)
 
 
 def drawn(seed: int, count: int) -> list[Image.Image]:
@@ -152,7 +150,7 @@ def measure_two(s: Subjects, count: int = 200) -> Iterator[tuple[str, dict]]:
     prompts = [f"a {a[0]} {a[1]} and a {b[0]} {b[1]} {BACKGROUNDS[str(rng.choice(list(BACKGROUNDS)))]}" for a, b in pairs]
     both, blend = [], []
     for pair, picture in zip(pairs, draw(s, prompts, SEED + 3000), strict=True):
-        seen = {r["kind"]: r["colour"] for r in read_all(s, picture)}
+        seen = {r["kind"]: r["colour"] for r in read_picture(s.judges, s.reader, picture)}
         both.append({k for _, k in pair} <= seen.keys())
         if both[-1]:
             blend.append(any(seen[pair[i][1]] == pair[1 - i][0] for i in range(2)))
@@ -165,20 +163,9 @@ def draw(s: Subjects, prompts: list[str], seed: int) -> list[Image.Image]:
     return generate_pictures(s.base, prompts, [seed + i for i in range(len(prompts))], STEPS, GUIDANCE, batch=20)
 
 
-def read_all(s: Subjects, picture: Image.Image) -> list[dict[str, str]]:
-    """The attributes of every detected toy, surest first; the kind is the reader's."""
-    pixels = to_unit([picture])[0]
-    boxes = detect(s.judges, pixels[None])[0]["boxes"]
-    if not len(boxes):
-        return []
-    logits = s.reader.read_toys(crop_boxes(pixels, boxes, IDENTITY_SIZE))
-    read = {name: logits[name].argmax(1).tolist() for name in ATTRIBUTES}
-    return [{name: ATTRIBUTES[name][read[name][i]] for name in ATTRIBUTES} for i in range(len(boxes))]
-
-
 def read_largest(s: Subjects, picture: Image.Image) -> dict[str, str] | None:
     """The surest toy's attributes, or None if none is found."""
-    found = read_all(s, picture)
+    found = read_picture(s.judges, s.reader, picture)
     return found[0] if found else None
 
 

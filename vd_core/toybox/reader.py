@@ -5,10 +5,14 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
+from safetensors.torch import load_file
 from torch import nn
 
+from vd_core.metrics.fidelity import crop_boxes, detect
+from vd_core.metrics.judges import Judges
 from vd_core.toybox.draw import SIZE, draw_scene, pose_at
-from vd_core.toybox.judges import Weights, crop_box, to_unit
+from vd_core.toybox.judges import IDENTITY_SIZE, Weights, crop_box, to_unit
 from vd_core.toybox.trainer import fit
 from vd_core.toybox.world import BACKGROUNDS, COLOURS, KINDS, PATTERNS, Toy, sample_scene
 
@@ -45,6 +49,25 @@ class AttributeReader(nn.Module):
     def read_backgrounds(self, pictures: torch.Tensor) -> torch.Tensor:
         """Logits `[b, 8]` for pictures `[b, 3, SIZE, SIZE]` in 0..1."""
         return self.scene(pictures * 2 - 1)
+
+
+def load_reader(folder: Path) -> AttributeReader:
+    """The trained reader in a folder of judges."""
+    reader = AttributeReader()
+    reader.load_state_dict({k: v.float() for k, v in load_file(folder / "reader.safetensors").items()})
+    return reader.eval()
+
+
+@torch.no_grad()
+def read_picture(judges: Judges, reader: AttributeReader, picture: Image.Image) -> list[dict[str, str]]:
+    """The attributes of every detected toy, surest first; the kind is the reader's."""
+    pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1).float() / 255
+    boxes = detect(judges, pixels[None])[0]["boxes"]
+    if not len(boxes):
+        return []
+    logits = reader.read_toys(crop_boxes(pixels, boxes, IDENTITY_SIZE))
+    read = {name: logits[name].argmax(1).tolist() for name in ATTRIBUTES}
+    return [{name: ATTRIBUTES[name][read[name][i]] for name in ATTRIBUTES} for i in range(len(boxes))]
 
 
 def attribute_labels(toys: list[Toy]) -> dict[str, torch.Tensor]:

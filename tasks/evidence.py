@@ -1,0 +1,131 @@
+"""`make evidence`: the methods and ablations side by side on held-out toys → metrics/evidence.json, docs/evidence.md and its contact sheet."""
+
+import json
+import os
+import shutil
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from PIL import Image
+from tqdm import tqdm
+
+from tasks.command import CACHE, quieten_libraries
+from tasks.finetune import settings_from
+from vd_core.bases import find_source
+from vd_core.checkpoints import fingerprint_of
+from vd_core.config import Params, load_params
+from vd_core.images import contact_sheet
+from vd_core.picks import sha256_of
+from vd_core.toybox.claims import Table, judge_claims, summarise
+from vd_core.toybox.evidence import Plan, Toys, load_plan, run_variant
+from vd_core.training import Settings
+
+PLAN = Path("benchmarks/evidence.yaml")
+OUT, DOCUMENT, SHEET = Path("metrics/evidence.json"), Path("docs/evidence.md"), Path("docs/evidence.png")
+FIGURES = ("fidelity", "missing", "absent", "binding", "full_binding", "blend", "text_fidelity", "stitched")
+MARKERS = ("<!-- table -->\n", "<!-- /table -->")
+
+
+def settings_of(params: Params, variant: dict[str, Any]) -> Settings:
+    """params.yaml: finetune, with a variant's own keys; no validation on the way."""
+    own = {k: v for k, v in variant.items() if k not in ("method", "hlr")}
+    return replace(settings_from(params, params.finetune.steps), **{"validate_every": 0, **own})
+
+
+def run_job(params: Params, plan: Plan, variant: dict[str, Any], toys: Toys, name: str, weights: str) -> Path:
+    """One variant on one combination, unless the same stands finished; its folder."""
+    torch.set_num_threads(1)
+    settings, steps = settings_of(params, variant), params.hlr.refinetune_steps if variant.get("hlr") else 0
+    about = {**asdict(settings), "method": variant["method"], "hlr": steps, "toys": toys, "weights": weights, "mix": params.mix.count}
+    how = {k: v for k, v in asdict(plan).items() if k in ("seed", "prompts", "pictures", "candidates", "picks")}
+    target = CACHE / "evidence" / name / fingerprint_of({**about, **how}, [])[:16]
+    if not (target / "figures.json").exists():
+        quieten_libraries()
+        run_variant(Path(find_source(params.base).pipeline), toys, variant["method"], steps, settings, params.mix.count, plan, target)
+        shutil.rmtree(target / "progress", ignore_errors=True)
+    return target
+
+
+def run_all(params: Params, plan: Plan, variants: dict[str, dict[str, Any]], combinations: dict[str, Toys]) -> dict[str, dict[str, Path]]:
+    """Every variant on every combination, one process a core; finished ones are taken from before. Folders by variant and combination."""
+    folder = Path(find_source(params.base).pipeline)
+    weights = "".join(sha256_of(p) for p in sorted(folder.rglob("*.safetensors")))
+    found: dict[str, dict[str, Path]] = {v: {} for v in variants}
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
+        jobs = {
+            pool.submit(run_job, params, plan, variant, toys, f"{v}-{c}", weights): (v, c)
+            for c, toys in combinations.items()
+            for v, variant in variants.items()
+        }
+        for job in tqdm(as_completed(jobs), "finetunings", total=len(jobs)):
+            variant, combination = jobs[job]
+            found[variant][combination] = job.result()
+    return found
+
+
+def read_table(found: dict[str, dict[str, Path]], combinations: dict[str, Toys]) -> Table:
+    """The rows of every variant, in one order."""
+    return {v: [row for c in combinations for row in json.loads((folders[c] / "figures.json").read_text())] for v, folders in found.items()}
+
+
+def write_document(report: dict[str, Any], found: dict[str, dict[str, Path]], combinations: dict[str, Toys]) -> None:
+    """The tables between docs/evidence.md's markers, and the contact sheet: a row a variant, the combinations side by side."""
+    head = "| | " + " | ".join(f.replace("_", " ") for f in FIGURES) + " |\n|---" * 1 + "|---" * len(FIGURES) + "|\n"
+    body = "".join(
+        f"| {v.replace('_', ' ')} | "
+        + " | ".join(f"{r[f]['value']:.3f} ({r[f]['ci95'][0]:.2f}, {r[f]['ci95'][1]:.2f})" for f in FIGURES)
+        + " |\n"
+        for v, r in report["variants"].items()
+    )
+    claims = "".join(
+        f"| {name} | {c['claim']} | **{c['verdict']}** | {c['difference']:+.3f} ({c['ci95'][0]:+.3f}, {c['ci95'][1]:+.3f}) | {c['n']} |\n"
+        for name, c in report["claims"].items()
+    )
+    table = f"{head}{body}\n| claim | the paper | here | difference (95% interval) | pictures |\n|---|---|---|---|---|\n{claims}"
+    before, _, rest = DOCUMENT.read_text().partition(MARKERS[0])
+    DOCUMENT.write_text(before + MARKERS[0] + table + MARKERS[1] + rest.partition(MARKERS[1])[2])
+    rows = [[Image.open(folders[c] / "pictures.png").convert("RGB") for c in combinations] for folders in found.values()]
+    contact_sheet([[p for picture in row for p in split(picture)] for row in rows], 64).quantize(128).save(SHEET, optimize=True)
+
+
+def split(sheet: Image.Image, shown: int = 3) -> list[Image.Image]:
+    """The first picture of each of the first prompts of a combination's sheet."""
+    side = sheet.width // load_plan(PLAN).pictures
+    return [sheet.crop((0, i * side, side, (i + 1) * side)) for i in range(shown)]
+
+
+def tune(params: Params, plan: Plan) -> None:
+    """Each method at each learning rate on the tuning combinations; prints means of fidelity, binding and CLIP-T."""
+    methods = {name: v for name, v in plan.variants.items() if name == v["method"]}
+    variants = {f"{name} {rate:g}": {**v, "learning_rate": rate} for name, v in methods.items() for rate in plan.learning_rates}
+    table = read_table(run_all(params, plan, variants, plan.tuning), plan.tuning)
+    for name, figures in summarise(table, ("fidelity", "binding", "text_fidelity")).items():
+        print(f"{name:28s}", "  ".join(f"{k} {f['value']:.3f}" for k, f in figures.items()))
+
+
+def main(
+    tune_rates: Annotated[bool, typer.Option("--tune", help="compare learning rates on the tuning combinations instead")] = False,
+) -> None:
+    """Hold the paper's claims against pictures of held-out toys."""
+    quieten_libraries()
+    params, plan = load_params(), load_plan(PLAN)
+    if tune_rates:
+        tune(params, plan)
+        return
+    found = run_all(params, plan, plan.variants, plan.combinations)
+    table = read_table(found, plan.combinations)
+    report = {"claims": judge_claims(table), "variants": summarise(table, FIGURES)}
+    aside = OUT.with_suffix(".tmp")
+    aside.write_text(json.dumps(report, indent=1) + "\n")
+    aside.replace(OUT)
+    write_document(report, found, plan.combinations)
+    print(DOCUMENT.read_text())
+
+
+if __name__ == "__main__":
+    typer.run(main)

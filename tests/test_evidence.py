@@ -1,0 +1,109 @@
+"""What the evidence rests on: the reading of a picture, the verdict on a claim, one variant from pictures to figures."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.test_losses_and_step import SETTINGS
+from vd_core.errors import InputError
+from vd_core.metrics.fidelity import refer_to
+from vd_core.metrics.report import to_unit
+from vd_core.toybox.claims import CLAIMS, Table, judge_claims
+from vd_core.toybox.draw import draw_scene
+from vd_core.toybox.evidence import Jury, Toys, load_jury, load_plan, read_row, run_variant
+from vd_core.toybox.world import HELD_OUT, Scene, Toy
+
+ROOT = Path(__file__).parent.parent
+PLAN = load_plan(ROOT / "benchmarks/evidence.yaml")
+DOG, CAR = ("red", "teal", "checkered"), ("white", "green", "plain")
+
+
+@pytest.fixture(scope="module")
+def jury() -> Jury:
+    return load_jury(ROOT / "models/toybox")
+
+
+def picture_of(toys: Toys, background: str = "snow") -> Image.Image:
+    placed = [
+        Toy(kind, *identity, x=(i + 0.5) / len(toys), size=0.5 if len(toys) > 1 else 0.6) for i, (kind, identity) in enumerate(toys.items())
+    ]
+    return Image.fromarray(draw_scene(Scene(tuple(placed), background, 3))[0])
+
+
+def row(jury: Jury, drawn: Toys) -> dict:
+    """What is read of a picture of `drawn` when a dog and a car were asked for."""
+    known = [refer_to(jury.judges, k, to_unit([picture_of({k: i}, "city")])) for k, i in (("dog", DOG), ("car", CAR))]
+    return read_row(jury, picture_of(drawn), known, {"dog": DOG, "car": CAR}, "a dog, a car in the snow")
+
+
+def test_a_picture_is_read_as_it_was_drawn(jury: Jury) -> None:
+    right = row(jury, {"dog": DOG, "car": CAR})
+    assert (right["absent"], right["binding"], right["blend"], right["missing"]) == (0, 1, 0, 0)
+    exchanged = row(jury, {"dog": CAR, "car": DOG})
+    assert (exchanged["absent"], exchanged["binding"], exchanged["blend"]) == (0, 0, 1)
+    alone = row(jury, {"dog": DOG})
+    assert (alone["absent"], alone["binding"], alone["blend"], alone["missing"]) == (0.5, 0.5, 0, 0.5)
+    assert right["fidelity"] > max(exchanged["fidelity"], alone["fidelity"])
+    assert right["text_fidelity"] > alone["text_fidelity"]
+
+
+def table_of(**values: dict[str, float]) -> Table:
+    """Rows in which every figure of every variant varies a little around 0.5 or around what `values` says."""
+    names = ("disen_mix", "disen_mix_hlr", "dreambooth", "custom_diffusion", "svdiff")
+    ablations = ("without_stitch_prompt", "without_visual_embedding", "without_weak_denoising")
+    base = {"fidelity": 0.5, "text_fidelity": 0.5, "stitched": 0.5}
+    return {
+        name: [
+            {**{k: v + 0.02 * (i % 5 - 2) for k, v in (base | values.get(name, {})).items()}, "subjects": 2 + (i >= 48)} for i in range(60)
+        ]
+        for name in (*names, *ablations)
+    }
+
+
+def test_verdicts() -> None:
+    better = judge_claims(table_of(disen_mix={"fidelity": 0.7}, svdiff={"text_fidelity": 0.3, "stitched": 0.9}))
+    assert {n: c["verdict"] for n, c in better.items() if n in ("C1", "C2", "C3", "C6", "C11")} == {
+        "C1": "reproduced",
+        "C2": "reproduced",
+        "C3": "reproduced",
+        "C6": "reproduced",
+        "C11": "reproduced",
+    }
+    assert better["C1"]["difference"] == pytest.approx(0.2)
+    assert better["C8"]["n"] == 12 and better["C1"]["n"] == 60
+    worse = judge_claims(table_of(disen_mix={"fidelity": 0.3, "text_fidelity": 0.2}))
+    assert worse["C1"]["verdict"] == worse["C3"]["verdict"] == "not reproduced"
+    assert worse["C7"]["verdict"] == "not separable"
+    assert worse.keys() == CLAIMS.keys()
+
+
+def test_the_plans_toys_are_held_out() -> None:
+    for toys in (*PLAN.combinations.values(), *PLAN.tuning.values()):
+        assert set(toys.values()) <= set(HELD_OUT)
+    sizes = sorted(len(t) for t in PLAN.combinations.values())
+    assert sizes == [2, 2, 2, 2, 3] and len(PLAN.prompts) == 6 and PLAN.pictures == 2
+    reported = {i for toys in PLAN.combinations.values() for i in toys.items()}
+    assert not reported & {i for toys in PLAN.tuning.values() for i in toys.items()}
+
+
+def test_a_plan_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "plan.yaml").write_text("seed: 0\n")
+    with pytest.raises(InputError, match="is no plan of an evidence"):
+        load_plan(tmp_path / "plan.yaml")
+
+
+@pytest.mark.parametrize("kind", ["sd1"], indirect=True)
+def test_one_variant_from_pictures_to_figures(base_folders: dict[str, Path], kind: str, tmp_path: Path) -> None:
+    folder = tmp_path / "base"
+    shutil.copytree(base_folders[kind], folder)
+    shutil.rmtree(folder / "judges", ignore_errors=True)
+    shutil.copytree(ROOT / "models/toybox/judges", folder / "judges")
+    plan = replace(PLAN, prompts=["in the snow", "in space"], candidates=2, picks=1)
+    settings = replace(SETTINGS, steps=2)
+    rows = [run_variant(folder, {"dog": DOG, "car": CAR}, "disen_mix", 1, settings, 2, plan, tmp_path / str(n)) for n in range(2)]
+    assert rows[0] == rows[1]
+    assert len(rows[0]) == 4 and all(r["subjects"] == 2 for r in rows[0])
+    assert (tmp_path / "0/pictures.png").read_bytes() == (tmp_path / "1/pictures.png").read_bytes()
