@@ -1,6 +1,7 @@
 """What a stage made, where people look for it: artifacts of its task run in the Prefect UI."""
 
 import base64
+import csv
 import io
 import json
 from pathlib import Path
@@ -18,6 +19,7 @@ def publish(stage: str, combination: str) -> None:
     """Put the stage's contact sheet, loss curve and figures into the UI."""
     folder = Path("runs") / combination / stage
     shown = [as_markdown(folder / name, kind) for name, kind in PICTURES.items() if (folder / name).is_file()]
+    shown += describe_validations(folder)
     key = f"{combination}-{stage}".replace("_", "-")
     if shown:
         create_markdown_artifact("\n\n".join(shown), key=key, description=f"{stage} of {combination}")
@@ -25,6 +27,22 @@ def publish(stage: str, combination: str) -> None:
     if stage == "evaluate" and metrics.is_file():
         rows = [{"generator": name, **figures} for name, figures in json.loads(metrics.read_text()).items()]
         create_table_artifact(rows, key=key, description=f"metrics of {combination}")
+
+
+def describe_validations(folder: Path) -> list[str]:
+    """A table of a training's validations and the contact sheet of the best, in Markdown; nothing if there were none."""
+    log = folder / "validation.csv"
+    if not log.is_file():
+        return []
+    with log.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    best = next(row for row in rows if row["best"] == "1")
+    lines = [" | ".join(rows[0]), " | ".join("---" for _ in rows[0]), *(" | ".join(row.values()) for row in rows)]
+    table = "\n".join(f"| {line} |" for line in lines)
+    return [
+        f"Validations; the best after {best['step']} steps:\n\n{table}",
+        as_markdown(folder / f"validation/{int(best['step']):05d}.jpg", "image/jpeg"),
+    ]
 
 
 def publish_choice(combination: str, candidates: list[Candidate], picks: Picks) -> None:

@@ -73,17 +73,18 @@ class LatentPool:
 
     def get(self, indices: np.ndarray) -> torch.Tensor:
         """Float32 latents `[len(indices), *LATENTS]`."""
-        for i in indices[~self.ready[indices]]:
-            self.fill(int(i), 1)
+        missing = indices[~self.ready[indices]]
+        if len(missing):
+            self.fill(missing)
         return torch.from_numpy(self.latents[indices].astype(np.float32))
 
     @torch.no_grad()
-    def fill(self, start: int, count: int) -> None:
-        """Compute latents `start` to `start + count`."""
-        pictures = np.stack([draw_scene(self.scene(i))[0] for i in range(start, start + count)])
+    def fill(self, indices: np.ndarray) -> None:
+        """Compute the latents of some pictures."""
+        pictures = np.stack([draw_scene(self.scene(int(i)))[0] for i in indices])
         posterior = self.vae.encode(to_tensor(pictures)).latent_dist
-        self.latents[start : start + count] = (posterior.mean.float() * self.vae.config.scaling_factor).numpy()
-        self.ready[start : start + count] = True
+        self.latents[indices] = (posterior.mean.float() * self.vae.config.scaling_factor).numpy()
+        self.ready[indices] = True
 
 
 def _open_memmap(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap:
