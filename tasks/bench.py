@@ -21,7 +21,7 @@ from tasks.finetune import subject_pictures
 from vd_core.bases import Base
 from vd_core.config import load_params
 from vd_core.mixing import draw_mixtures, mix_pictures
-from vd_core.speed import Bench, Stepper, build_bench, pairs_to_time
+from vd_core.speed import Bench, LossOf, Stepper, build_bench, pairs_to_time
 
 OUT = Path("metrics/bench.json")
 MATMUL = 2048
@@ -76,13 +76,17 @@ def summarise(measured: list[tuple[float, float]]) -> dict:
     }
 
 
-def measure_matmul_share(bench: Bench, precision: str, seconds: float) -> dict:
-    """The floating-point operations of our step per second, as a share of what this machine's bfloat16 matmul reaches."""
-    loss_of = pairs_to_time(bench)["train_vs_literal"][0]
+def count_operations(bench: Bench, loss_of: LossOf, precision: str) -> int:
+    """Floating-point operations of one step's matrix products and convolutions, there and back."""
     with FlopCounterMode(display=False) as counter:
         Stepper(bench, loss_of, precision).step(0)
+    return counter.get_total_flops()
+
+
+def measure_matmul_share(bench: Bench, precision: str, seconds: float) -> dict:
+    """The floating-point operations of our step per second, as a share of what this machine's bfloat16 matmul reaches."""
+    step = count_operations(bench, pairs_to_time(bench)["train_vs_literal"][0], precision)
     rate = matmul_rate(bench.base)
-    step = counter.get_total_flops()
     return {"value": round(step / seconds / rate, 3), "step_gflop": round(step / 1e9, 1), "matmul_gflops": round(rate / 1e9)}
 
 
@@ -132,8 +136,10 @@ def main(
     figures: dict[str, dict] = {}
     for name, versions in pairs_to_time(bench).items():
         measured = time_pair(bench, versions, precision, pairs, steps, name)
+        operations = [count_operations(bench, v, precision) for v in versions]
+        counted = {"step_gflop": [round(n / 1e9, 1) for n in operations], "expected_ratio": round(operations[1] / operations[0], 3)}
         memory = [round(measure_memory(combination, name, v)) for v in range(2)]
-        figures[name] = summarise(measured) | {"loss_difference": float(np.float32(agreement[name])), "peak_mb": memory}
+        figures[name] = summarise(measured) | counted | {"loss_difference": float(np.float32(agreement[name])), "peak_mb": memory}
     figures["matmul_share"] = measure_matmul_share(bench, precision, figures["train_vs_literal"]["seconds_a_step"][0])
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(json.dumps(figures, indent=1) + "\n")

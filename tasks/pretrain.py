@@ -18,7 +18,7 @@ def main(
     states: Annotated[Path, typer.Option(help="where the trainings keep their states; outside git")] = STATES,
     target: Annotated[Path, typer.Option(help="where the finished base goes")] = Path("models/toybox"),
     part: Annotated[str | None, typer.Option(help=f"run one training alone: {', '.join(TRAININGS)}")] = None,
-    further: Annotated[bool, typer.Option(help="train the finished base's U-Net, text encoder and motion adapter on")] = False,
+    further: Annotated[bool, typer.Option(help="train the finished base's U-Net and motion adapter on")] = False,
     demo_data: Annotated[bool, typer.Option(help="only draw data/toys again")] = False,
 ) -> None:
     """Train the embedded base, or draw the demo's own pictures."""

@@ -12,7 +12,7 @@ from vd_core.toybox.trainer import ema_weights, fit
 from vd_core.toybox.world import sample_scene
 
 BATCH = 16
-DECODER_OFFSET, FURTHER_OFFSET = 50_000_000, 25_000_000
+FURTHER_OFFSET = 25_000_000
 ANCHOR = 0.1  # weight of leaving the first training's latents
 SEED = 100_000_000  # the first picture's seed; each training draws from a range of its own
 
@@ -67,24 +67,6 @@ def train_vae(folder: Path, steps: int, start: AutoencoderKL | None = None, batc
         return losses
 
     return fit("autoencoder", vae, loss_fn, folder, steps, peak_lr=1e-3, ema_decay=0.998)
-
-
-def train_decoder(folder: Path, vae_state: Path, steps: int, batch: int = BATCH) -> Path:
-    """Train the decoder on, the encoder frozen: the latents, and all that was trained on them, stay as they are."""
-    vae = build_vae().to(memory_format=torch.channels_last)
-    vae.load_state_dict(ema_weights(vae_state))
-    vae.encoder.requires_grad_(False)
-    vae.quant_conv.requires_grad_(False)
-
-    def loss_fn(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
-        pixel_values = draw_batch(SEED + DECODER_OFFSET + step * batch, batch).to(memory_format=torch.channels_last)
-        with torch.no_grad():
-            latents = vae.encode(pixel_values).latent_dist.mean
-        decoded = vae.decode(latents).sample.float()
-        mse = F.mse_loss(decoded, pixel_values)
-        return {"loss": mse + 0.5 * F.l1_loss(decoded, pixel_values), "mse": mse}
-
-    return fit("decoder", vae, loss_fn, folder, steps, peak_lr=1e-3, ema_decay=0.998)
 
 
 @torch.no_grad()
