@@ -2,12 +2,14 @@
 
 import json
 import re
+import sys
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from tasks.command import quieten_libraries
-from vd_core.toybox.quality import measure_quality
+from vd_core.toybox.quality import MEASURES, measure_quality
 
 MARKED = re.compile(r"(<!-- figures -->\n).*?(<!-- /figures -->)", re.DOTALL)
 
@@ -25,11 +27,20 @@ def write(path: Path, text: str) -> None:
     aside.replace(path)
 
 
-def main(folder: Path = Path("models/toybox")) -> None:
+def main(
+    folder: Path = Path("models/toybox"),
+    only: Annotated[list[str] | None, typer.Option(help=f"measure some parts again, the rest stays: {', '.join(MEASURES)}")] = None,
+) -> None:
     """Measure the embedded base on seeds that no training saw."""
     quieten_libraries()
-    figures = measure_quality(folder)
-    write(folder / "quality.json", json.dumps(figures, indent=1) + "\n")
+    unknown = set(only or ()) - set(MEASURES)
+    if unknown:
+        print(f"error: there is no part '{min(unknown)}'; choose of {', '.join(MEASURES)}", file=sys.stderr)
+        raise typer.Exit(1)
+    target = folder / "quality.json"
+    before = json.loads(target.read_text()) if only and target.exists() else {}
+    figures = before | measure_quality(folder, only or list(MEASURES))
+    write(target, json.dumps(figures, indent=1) + "\n")
     readme = folder / "README.md"
     table = as_table(figures)
     write(readme, MARKED.sub(lambda m: m[1] + table + m[2], readme.read_text()))

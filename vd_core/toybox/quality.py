@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from safetensors.torch import load_file
+from tqdm import tqdm
 
 from vd_core.bases import Base, load_base
 from vd_core.data import embed_pictures, encode_pictures, tokenize
@@ -197,17 +198,17 @@ def measure_size(s: Subjects) -> Iterator[tuple[str, dict]]:
     yield "megabytes", {"value": round(size, 2), "n": 1, "ci95": [round(size, 2)] * 2}
 
 
-MEASURES: tuple[Callable[[Subjects], Iterator[tuple[str, dict]]], ...] = (
-    measure_size,
-    measure_autoencoder,
-    measure_clip,
-    measure_judges,
-    measure_drawing,
-    measure_motion,
-)
+MEASURES: dict[str, Callable[[Subjects], Iterator[tuple[str, dict]]]] = {
+    "size": measure_size,
+    "autoencoder": measure_autoencoder,
+    "clip": measure_clip,
+    "judges": measure_judges,
+    "drawing": measure_drawing,
+    "motion": measure_motion,
+}
 
 
-def measure_quality(folder: Path) -> dict[str, dict]:
-    """Every figure, under its key."""
+def measure_quality(folder: Path, parts: list[str]) -> dict[str, dict]:
+    """Every figure of some of MEASURES, under its key."""
     subjects = load_subjects_of_measurement(folder)
-    return {key: value for measure in MEASURES for key, value in measure(subjects)}
+    return {key: value for part in tqdm(parts, "quality") for key, value in MEASURES[part](subjects)}
