@@ -10,8 +10,8 @@ from prefect import flow, task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from flows.reproduce import ALLOCATOR, StageError, follow, last_word
-from tasks.pretrain import STATES
-from vd_core.toybox.assemble import assemble
+from tasks.pretrain import LOGS, STATES
+from vd_core.toybox.assemble import assemble, publish_logs
 from vd_core.toybox.pretrain import TRAININGS
 
 
@@ -34,6 +34,7 @@ def pretrain(states: Path = STATES, target: Path = Path("models/toybox")) -> Non
     for part in TRAININGS:
         train(part, states)
     assemble(states, target)
+    publish_logs(states, LOGS)
 
 
 def main(states: Path = STATES, target: Path = Path("models/toybox")) -> None:

@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 
 from tasks.command import quieten_libraries
-from vd_core.toybox.assemble import assemble
+from vd_core.toybox.assemble import assemble, publish_logs
 from vd_core.toybox.demo import write_demo
 from vd_core.toybox.pretrain import TRAININGS, train_on, train_part
 
+LOGS = Path("metrics/pretrain")
 STATES = Path.home() / ".cache" / "videodreamer" / "pretrain"
 
 
@@ -36,6 +37,7 @@ def main(
         for name in TRAININGS:
             train_part(name, states)
         assemble(states, target)
+        publish_logs(states, LOGS)
 
 
 if __name__ == "__main__":

@@ -3,13 +3,18 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from diffusers import AnimateDiffPipeline, MotionAdapter, StableDiffusionPipeline
 
 from vd_core.bases import MODELS, load_base
 from vd_core.metrics.judges import load_local_judges
+from vd_core.toybox.autoencoder import build_vae, draw_batch, load_trained_vae, train_vae
 from vd_core.toybox.demo import SUBJECTS
+from vd_core.toybox.denoiser import LatentPool, build_noise_scheduler
+from vd_core.toybox.encoders import ContrastivePair, build_tokenizer, load_trained_encoders, train_image_encoder
+from vd_core.toybox.motion_modules import sample_high_timesteps
 from vd_core.toybox.tracking import name_motion
 from vd_core.toybox.trainer import ema_weights, fit
 from vd_core.toybox.world import HELD_OUT
@@ -89,3 +94,37 @@ def test_motions_are_named() -> None:
     assert name_motion(track(bottom=tuple(50 - 30 * r * (1 - r) for r in ramp))) == "jump"
     assert name_motion(track(turn=tuple(5.5 * r for r in ramp))) == "spin"
     assert name_motion(track(x=tuple(2.0 * (-1) ** i for i in range(16)))) == "shake"
+
+
+def test_a_crowded_pool_has_mostly_two_toys(tmp_path: Path) -> None:
+    vae = build_vae().eval().requires_grad_(False)
+    pool = LatentPool(tmp_path, vae, crowded=True)
+    counts = [len(pool.scene(i).toys) for i in range(200)]
+    assert counts.count(2) > 0.45 * len(counts) and set(counts) == {1, 2, 3, 4}
+    latents = pool.get(np.array([3, 5]))
+    assert torch.equal(latents, pool.get(np.array([3, 5]))) and pool.ready.sum() == 2
+    assert not torch.equal(latents[0], LatentPool(tmp_path / "other", vae).get(np.array([3]))[0])
+
+
+def test_the_autoencoder_trained_on_stays_near_its_latents(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    start = build_vae().requires_grad_(False)
+    again = load_trained_vae(train_vae(tmp_path, 2, start, batch=2))
+    pictures = draw_batch(7, 2)
+    with torch.no_grad():
+        before, after = (vae.encode(pictures).latent_dist.mean for vae in (start, again))
+    assert 0 < float((before - after).square().mean().sqrt()) < 0.1 * float(before.std())
+
+
+def test_the_image_encoder_follows_a_frozen_text_encoder(tmp_path: Path) -> None:
+    pair = ContrastivePair(build_tokenizer())
+    before = {k: v.clone() for k, v in pair.state_dict().items()}
+    _, after = load_trained_encoders(train_image_encoder(tmp_path, 1, pair, batch=4))
+    moved = {k.split(".")[0] for k, v in after.state_dict().items() if not torch.equal(v, before[k])}
+    assert moved == {"image_encoder", "text_projection", "logit_scale"}
+
+
+def test_motion_is_learnt_from_noisy_clips() -> None:
+    timesteps = sample_high_timesteps(4000, build_noise_scheduler(), torch.Generator().manual_seed(0))
+    assert int(timesteps.min()) >= 0 and int(timesteps.max()) < 1000
+    assert float((timesteps > 500).float().mean()) == pytest.approx(0.788, abs=0.02)  # P(z > -0.8)

@@ -1,6 +1,7 @@
 """The trained parts into `models/toybox`: the folder layout of `StableDiffusionPipeline.from_pretrained`, float16 safetensors."""
 
 import json
+import shutil
 from pathlib import Path
 
 import torch
@@ -39,6 +40,13 @@ def assemble(states: Path, target: Path) -> None:
     (target / "judges").mkdir(parents=True, exist_ok=True)
     save_file({"weight": pair.text_projection.weight.half().contiguous()}, target / "judges" / "text_projection.safetensors")
     save_judges({name: states / name / "state.safetensors" for name in JUDGES}, target / "judges")
+
+
+def publish_logs(states: Path, target: Path) -> None:
+    """Copy the curve of every training that has one to `target/<training>.csv`, where `dvc plots` looks."""
+    target.mkdir(parents=True, exist_ok=True)
+    for log in sorted(states.glob("*/log.csv")):
+        shutil.copy(log, target / f"{log.parent.name}.csv")
 
 
 def load_as_float32(config: Path) -> None:

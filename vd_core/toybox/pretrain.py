@@ -23,13 +23,13 @@ STEPS = {
     "unet": 4674,
     "unet_text": 11_400,
     "autoencoder_on": 3600,
-    "unet_on": 5200,
+    "unet_on": 4700,
     "motion": 4600,
-    "image_encoder": 700,
+    "image_encoder": 1500,
     "detector": 3100,
     "identity": 1300,
     "clip": 500,
-    "reader": 4600,
+    "reader": 5600,
 }
 """Optimiser steps of each training, as the weights in models/toybox had them (its README has the hours)."""
 
