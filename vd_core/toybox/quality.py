@@ -172,7 +172,7 @@ def read_largest(s: Subjects, picture: Image.Image) -> dict[str, str] | None:
 
 @torch.no_grad()
 def measure_motion(s: Subjects, count: int = 120) -> Iterator[tuple[str, dict]]:
-    """AnimateDiff on the base: is the motion named the motion tracked? And how much less consistent are its clips than drawn ones?"""
+    """AnimateDiff on the base, in bfloat16: is the motion named the motion tracked? And how much less consistent are its clips than drawn ones?"""
     motions = [m for m in MOTIONS if m != "still"]
     pipeline = build_animatediff(s.base, s.base.motion_adapter)
     hits, generated, true, judged = [], [], [], []
@@ -181,7 +181,8 @@ def measure_motion(s: Subjects, count: int = 120) -> Iterator[tuple[str, dict]]:
         scene = in_motion(sample_scene(SEED + 50_000 + i, count=1, collages=False), motion)
         toy = scene.toys[0]
         prompt = f"a {toy.colour} {toy.kind} {MOTIONS[motion]} {BACKGROUNDS[scene.background]}"
-        clip = (generate_animatediff(s.base, pipeline, prompt, SEED + i, CLIP_FRAMES, STEPS, GUIDANCE) + 1) / 2
+        with torch.autocast("cpu", torch.bfloat16):
+            clip = (generate_animatediff(s.base, pipeline, prompt, SEED + i, CLIP_FRAMES, STEPS, GUIDANCE).float() + 1) / 2
         hits.append(track_motion(s.judges, s.reader, clip) == motion)
         generated.append(temporal_consistency(s.judges, clip))
         drawn_clip = to_unit_array(draw_clip(scene))
