@@ -73,7 +73,12 @@ class Live:
             self.kill(name)
 
     def post(self, path: str, body: dict) -> object:
-        return httpx.post(f"{self.url}/api{path}", json=body, timeout=30).raise_for_status().json()
+        for _ in range(20):
+            reply = httpx.post(f"{self.url}/api{path}", json=body, timeout=30)
+            if reply.status_code != 503:  # the server's database is busy for a moment; Prefect's own client and UI ask again, too
+                break
+            time.sleep(0.5)
+        return reply.raise_for_status().json()
 
     def get(self, path: str) -> dict:
         return httpx.get(f"{self.url}/api{path}", timeout=30).raise_for_status().json()
