@@ -27,8 +27,10 @@ from vd_core.training import Settings
 
 PLAN = Path("benchmarks/evidence.yaml")
 OUT, DOCUMENT, SHEET = Path("metrics/evidence.json"), Path("docs/evidence.md"), Path("docs/evidence.png")
+TUNING = Path("metrics/evidence_tuning.json")
 FIGURES = ("fidelity", "missing", "absent", "binding", "full_binding", "blend", "text_fidelity", "stitched")
-MARKERS = ("<!-- table -->\n", "<!-- /table -->")
+CHOSEN_BY = ("fidelity", "binding", "text_fidelity")
+"""A learning rate is chosen by the mean of these."""
 
 
 def settings_of(params: Params, variant: dict[str, Any]) -> Settings:
@@ -54,7 +56,7 @@ def run_job(params: Params, plan: Plan, variant: dict[str, Any], toys: Toys, nam
 def run_all(params: Params, plan: Plan, variants: dict[str, dict[str, Any]], combinations: dict[str, Toys]) -> dict[str, dict[str, Path]]:
     """Every variant on every combination, one process a core; finished ones are taken from before. Folders by variant and combination."""
     folder = Path(find_source(params.base).pipeline)
-    weights = "".join(sha256_of(p) for p in sorted(folder.rglob("*.safetensors")))
+    weights = "".join(sha256_of(p) for p in sorted(folder.rglob("*.safetensors")) if p.parent.name != "motion_adapter")
     found: dict[str, dict[str, Path]] = {v: {} for v in variants}
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
         jobs = {
@@ -73,6 +75,20 @@ def read_table(found: dict[str, dict[str, Path]], combinations: dict[str, Toys])
     return {v: [row for c in combinations for row in json.loads((folders[c] / "figures.json").read_text())] for v, folders in found.items()}
 
 
+def fill(marker: str, table: str) -> None:
+    """Put a table between `<!-- marker -->` and `<!-- /marker -->` of docs/evidence.md."""
+    start, end = f"<!-- {marker} -->\n", f"<!-- /{marker} -->"
+    before, _, rest = DOCUMENT.read_text().partition(start)
+    DOCUMENT.write_text(before + start + table + end + rest.partition(end)[2])
+
+
+def write_json(content: dict[str, Any], path: Path) -> None:
+    """Aside, then renamed."""
+    aside = path.with_suffix(".tmp")
+    aside.write_text(json.dumps(content, indent=1) + "\n")
+    aside.replace(path)
+
+
 def write_document(report: dict[str, Any], found: dict[str, dict[str, Path]], combinations: dict[str, Toys]) -> None:
     """The tables between docs/evidence.md's markers, and the contact sheet: a row a variant, the combinations side by side."""
     head = "| | " + " | ".join(f.replace("_", " ") for f in FIGURES) + " |\n|---" * 1 + "|---" * len(FIGURES) + "|\n"
@@ -86,9 +102,7 @@ def write_document(report: dict[str, Any], found: dict[str, dict[str, Path]], co
         f"| {name} | {c['claim']} | **{c['verdict']}** | {c['difference']:+.3f} ({c['ci95'][0]:+.3f}, {c['ci95'][1]:+.3f}) | {c['n']} |\n"
         for name, c in report["claims"].items()
     )
-    table = f"{head}{body}\n| claim | the paper | here | difference (95% interval) | pictures |\n|---|---|---|---|---|\n{claims}"
-    before, _, rest = DOCUMENT.read_text().partition(MARKERS[0])
-    DOCUMENT.write_text(before + MARKERS[0] + table + MARKERS[1] + rest.partition(MARKERS[1])[2])
+    fill("table", f"{head}{body}\n| claim | the paper | here | difference (95% interval) | pictures |\n|---|---|---|---|---|\n{claims}")
     rows = [[Image.open(folders[c] / "pictures.png").convert("RGB") for c in combinations] for folders in found.values()]
     contact_sheet([[p for picture in row for p in split(picture)] for row in rows], 64).quantize(128).save(SHEET, optimize=True)
 
@@ -100,12 +114,25 @@ def split(sheet: Image.Image, shown: int = 3) -> list[Image.Image]:
 
 
 def tune(params: Params, plan: Plan) -> None:
-    """Each method at each learning rate on the tuning combinations; prints means of fidelity, binding and CLIP-T."""
+    """Each method at each learning rate on the tuning combinations → metrics/evidence_tuning.json and docs/evidence.md."""
     methods = {name: v for name, v in plan.variants.items() if name == v["method"]}
     variants = {f"{name} {rate:g}": {**v, "learning_rate": rate} for name, v in methods.items() for rate in plan.learning_rates}
-    table = read_table(run_all(params, plan, variants, plan.tuning), plan.tuning)
-    for name, figures in summarise(table, ("fidelity", "binding", "text_fidelity")).items():
-        print(f"{name:28s}", "  ".join(f"{k} {f['value']:.3f}" for k, f in figures.items()))
+    found = summarise(read_table(run_all(params, plan, variants, plan.tuning), plan.tuning), CHOSEN_BY)
+    rows = {name: {k: f["value"] for k, f in figures.items()} for name, figures in found.items()}
+    report = {name: {**row, "mean": round(sum(row.values()) / len(row), 4)} for name, row in rows.items()}
+    best = {max((n for n in report if n.startswith(f"{m} ")), key=lambda n: report[n]["mean"]) for m in methods}
+    write_json({name: {**row, "chosen": name in best} for name, row in report.items()}, TUNING)
+    head = (
+        "| method | learning rate | "
+        + " | ".join(CHOSEN_BY).replace("_", " ")
+        + " | mean |\n|---|---"
+        + "|---" * len(CHOSEN_BY)
+        + "|---|\n"
+    )
+    cells = {name: [*name.split(), *(f"{v:.3f}" for v in row.values())] for name, row in report.items()}
+    lines = [[f"**{c}**" for c in row] if name in best else row for name, row in cells.items()]
+    fill("tuning", head + "".join("| " + " | ".join(line).replace("_", " ") + " |\n" for line in lines))
+    print(TUNING.read_text())
 
 
 def main(
@@ -120,9 +147,7 @@ def main(
     found = run_all(params, plan, plan.variants, plan.combinations)
     table = read_table(found, plan.combinations)
     report = {"claims": judge_claims(table), "variants": summarise(table, FIGURES)}
-    aside = OUT.with_suffix(".tmp")
-    aside.write_text(json.dumps(report, indent=1) + "\n")
-    aside.replace(OUT)
+    write_json(report, OUT)
     write_document(report, found, plan.combinations)
     print(DOCUMENT.read_text())
 

@@ -12,21 +12,27 @@ from vd_core.metrics.report import average, judge_picture
 
 
 class KnownJudges:
-    """Sees a toy in each quarter of a 16 x 16 frame that is not black; what it sees is the quarter's mean colour."""
+    """Sees a toy in each quarter of a 16 x 16 frame that is not black; what it sees is the quarter's mean colour.
 
-    labels = ("background", "dog", "cat")
+    What is red it calls a dog, what is blue a cat, anything else a ball; what is red and blue, both a dog and a cat, a little less surely.
+    """
+
+    labels = ("background", "dog", "cat", "ball")
     identity = SimpleNamespace(config=SimpleNamespace(image_size=8))
 
     def detector(self, frames: list[torch.Tensor]) -> list[dict[str, torch.Tensor]]:
         results = []
         for frame in frames:
-            boxes = [[x, y, x + 8, y + 8] for y in (0, 8) for x in (0, 8) if frame[:, y : y + 8, x : x + 8].sum() > 0]
-            count = len(boxes)
+            found = []
+            for y, x in ((0, 0), (0, 8), (8, 0), (8, 8)):
+                red, green, blue = (frame[:, y : y + 8, x : x + 8].mean((1, 2)) > 0).tolist()
+                labels = [3] if green else [1] * red + [2] * blue
+                found += [([x, y, x + 8, y + 8], label, 0.9 - 0.1 * i) for i, label in enumerate(labels)]
             results.append(
                 {
-                    "boxes": torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
-                    "labels": torch.ones(count, dtype=torch.long),
-                    "scores": torch.full((count,), 0.9),
+                    "boxes": torch.tensor([box for box, _, _ in found], dtype=torch.float32).reshape(-1, 4),
+                    "labels": torch.tensor([label for _, label, _ in found], dtype=torch.long),
+                    "scores": torch.tensor([score for _, _, score in found], dtype=torch.float32),
                 }
             )
         return results
@@ -62,6 +68,15 @@ def test_one_toy_cannot_stand_for_two_subjects() -> None:
     blend = (RED + BLUE) / 2**0.5
     scores = score_frames(KnownJudges(), frame(blend)[None], SUBJECTS)
     assert sorted(scores[0].round(3)) == [0, pytest.approx(0.707, abs=1e-3)]
+
+
+def test_a_second_dog_is_no_cat_but_an_unknown_thing_may_be() -> None:
+    reddish = torch.tensor([0.8, 0, 0])
+    second_dog, ball = score_frames(KnownJudges(), torch.stack([frame(RED, reddish), frame(RED, BLUE + 0.5)]), SUBJECTS)
+    assert second_dog.round(3).tolist() == [1, 0]
+    assert second_dog[1] == 0 < ball[1] < 1
+    both_dogs = score_frames(KnownJudges(), frame(RED, reddish)[None], [SUBJECTS[0], SubjectReference("dog", RED[None])])[0]
+    assert both_dogs.round(3).tolist() == [1, 1]
 
 
 def test_assignment_maximises_the_sum() -> None:

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy.optimize import linear_sum_assignment
+from torchvision.ops import nms
 
 from vd_core.metrics.judges import Judges
 
 DETECTION_SCORE = 0.5
+SAME_THING = 0.7
+"""Detections that overlap by more (intersection over union) are one thing under two nouns; the surer one counts."""
 
 
 @dataclass(frozen=True)
@@ -21,11 +24,12 @@ class SubjectReference:
 
 @torch.no_grad()
 def detect(judges: Judges, frames: torch.Tensor) -> list[dict[str, torch.Tensor]]:
-    """Confident detections of frames `[f, 3, h, w]` in 0..1: `boxes` `[n, 4]`, `labels` `[n]`, `scores` `[n]` a frame."""
+    """Confident detections of frames `[f, 3, h, w]` in 0..1, surest first: `boxes` `[n, 4]`, `labels` `[n]`, `scores` `[n]` a frame."""
     found = []
     for result in judges.detector(list(frames)):
-        keep = result["scores"] >= DETECTION_SCORE
-        found.append({k: v[keep] for k, v in result.items()})
+        kept = nms(result["boxes"], result["scores"], SAME_THING)
+        kept = kept[result["scores"][kept] >= DETECTION_SCORE]
+        found.append({k: v[kept] for k, v in result.items()})
     return found
 
 
@@ -51,19 +55,29 @@ def refer_to(judges: Judges, class_noun: str, pictures: torch.Tensor) -> Subject
     return SubjectReference(class_noun, judges.embed_identity(torch.cat(crops)))
 
 
+@torch.no_grad()
 def score_frames(judges: Judges, frames: torch.Tensor, subjects: list[SubjectReference]) -> np.ndarray:
     """The DINO score of every subject in every frame `[f, 3, h, w]` in 0..1: float `[f, subjects]`, 0 where nothing is left for it.
 
-    Detections are given to the subjects one to one so that the sum of the cosines is greatest: one toy cannot stand for two subjects.
+    Detections are given to the subjects one to one so that the sum of the cosines is greatest: one toy cannot stand for two subjects. What is
+    detected as another subject's noun cannot stand for this one: a second car is no dog.
     """
     scores = np.zeros((len(frames), len(subjects)))
     for f, (frame, found) in enumerate(zip(frames, detect(judges, frames), strict=True)):
         if len(found["boxes"]):
             embeddings = judges.embed_identity(crop_boxes(frame, found["boxes"], judges.identity.config.image_size))
             cosines = np.stack([(s.embeddings @ embeddings.T).mean(0).numpy() for s in subjects])
+            cosines = np.where(may_stand(judges, found["labels"], subjects), cosines.clip(0), 0)
             rows, columns = assign(cosines)
-            scores[f, rows] = np.maximum(cosines[rows, columns], 0)
+            scores[f, rows] = cosines[rows, columns]
     return scores
+
+
+def may_stand(judges: Judges, labels: torch.Tensor, subjects: list[SubjectReference]) -> np.ndarray:
+    """Which detections `labels` `[n]` may stand for which subjects: bool `[subjects, n]`; not those that are called another subject's noun."""
+    nouns = [judges.labels[label] for label in labels.tolist()]
+    others = {s.class_noun for s in subjects}
+    return np.array([[noun == s.class_noun or noun not in others for noun in nouns] for s in subjects])
 
 
 def assign(cosines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
