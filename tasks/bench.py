@@ -35,7 +35,7 @@ def open_bench(name: str) -> Bench:
     pictures = subject_pictures(base, subjects)
     mixtures = draw_mixtures([len(own) for own in pictures], params.mix.count, params.seed)
     mixed = [mix_pictures([own[m] for own, m in zip(pictures, chosen, strict=True)], base.resolution) for chosen in mixtures]
-    return build_bench(base, subjects, pictures, mixed, params.finetune.lora_rank)
+    return build_bench(base, subjects, pictures, mixed, params.finetune.lora_rank, params.finetune.lora_targets)
 
 
 def check_agreement(bench: Bench) -> dict[str, float]:

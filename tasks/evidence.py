@@ -33,16 +33,16 @@ CHOSEN_BY = ("fidelity", "binding", "text_fidelity")
 """A learning rate is chosen by the mean of these."""
 
 
-def settings_of(params: Params, variant: dict[str, Any]) -> Settings:
-    """params.yaml: finetune, with a variant's own keys; no validation on the way."""
+def settings_of(params: Params, plan: Plan, variant: dict[str, Any]) -> Settings:
+    """params.yaml: finetune, with the plan's steps and a variant's own keys; no validation on the way."""
     own = {k: v for k, v in variant.items() if k not in ("method", "hlr")}
-    return replace(settings_from(params, params.finetune.steps), **{"validate_every": 0, **own})
+    return replace(settings_from(params, plan.steps), **{"validate_every": 0, **own})
 
 
 def run_job(params: Params, plan: Plan, variant: dict[str, Any], toys: Toys, name: str, weights: str) -> Path:
     """One variant on one combination, unless the same stands finished; its folder."""
     torch.set_num_threads(1)
-    settings, steps = settings_of(params, variant), params.hlr.refinetune_steps if variant.get("hlr") else 0
+    settings, steps = settings_of(params, plan, variant), params.hlr.refinetune_steps if variant.get("hlr") else 0
     about = {**asdict(settings), "method": variant["method"], "hlr": steps, "toys": toys, "weights": weights, "mix": params.mix.count}
     how = {k: v for k, v in asdict(plan).items() if k in ("seed", "prompts", "pictures", "candidates", "picks")}
     target = CACHE / "evidence" / name / fingerprint_of({**about, **how}, [])[:16]
@@ -116,7 +116,7 @@ def split(sheet: Image.Image, shown: int = 3) -> list[Image.Image]:
 def tune(params: Params, plan: Plan) -> None:
     """Each method at each learning rate on the tuning combinations → metrics/evidence_tuning.json and docs/evidence.md."""
     methods = {name: v for name, v in plan.variants.items() if name == v["method"]}
-    variants = {f"{name} {rate:g}": {**v, "learning_rate": rate} for name, v in methods.items() for rate in plan.learning_rates}
+    variants = {f"{name} {rate:g}": {**v, "learning_rate": rate} for name, v in methods.items() for rate in plan.learning_rates[name]}
     found = summarise(read_table(run_all(params, plan, variants, plan.tuning), plan.tuning), CHOSEN_BY)
     rows = {name: {k: f["value"] for k, f in figures.items()} for name, figures in found.items()}
     report = {name: {**row, "mean": round(sum(row.values()) / len(row), 4)} for name, row in rows.items()}

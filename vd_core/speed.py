@@ -35,10 +35,17 @@ class Bench:
         return {"unet": self.base.unet, "text_encoder": self.base.text_encoder, "visual_adapter": self.visual_adapter}
 
 
-def build_bench(base: Base, subjects: list[Subject], pictures: list[list[Image.Image]], mixed: list[Image.Image], lora_rank: int) -> Bench:
+def build_bench(
+    base: Base,
+    subjects: list[Subject],
+    pictures: list[list[Image.Image]],
+    mixed: list[Image.Image],
+    lora_rank: int,
+    lora_targets: str = "attention",
+) -> Bench:
     """Everything that the steps need."""
     data = build_data(base, pictures, mixed, [s.instance_prompt for s in subjects], extended_prompt(subjects))
-    add_lora(base, lora_rank, seed=0)
+    add_lora(base, lora_rank, 0, lora_targets)
     torch.manual_seed(0)
     return Bench(base, VisualAdapter(base.text_encoder.config.hidden_size).to(base.device), pictures, mixed, data)
 

@@ -1,6 +1,6 @@
 """Custom Diffusion (Kumari et al., arXiv:2212.04488): cross-attention's K and V and the placeholders' embeddings learn, on cropped and scaled pictures."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +54,11 @@ def finetune(
     progress: Progress,
     folder: Path,
 ) -> None:
-    """Augmented views under "<prefix> P_i" and the base's own pictures of the class. `mixed` is of no use here."""
+    """Augmented views under "<prefix> P_i" and the base's own pictures of the class. `mixed` is of no use here.
+
+    As published, the tokens' embeddings learn at the same rate as the keys and values.
+    """
+    settings = replace(settings, text_encoder_learning_rate=settings.learning_rate)
     rng = np.random.default_rng(settings.seed)
     views = [[augment(p, rng) for p in own for _ in range(VIEWS)] for own in pictures]
     own, priors = encode_labelled(base, [[v.picture for v in vs] for vs in views]), draw_priors(base, subjects, settings)

@@ -13,6 +13,9 @@ DETECTION_SCORE = 0.5
 SAME_THING = 0.7
 """Detections that overlap by more (intersection over union) are one thing under two nouns; the surer one counts."""
 
+FORBIDDEN = -10.0
+"""A cosine below all others: such a pair is made only where there is no other."""
+
 
 @dataclass(frozen=True)
 class SubjectReference:
@@ -57,19 +60,21 @@ def refer_to(judges: Judges, class_noun: str, pictures: torch.Tensor) -> Subject
 
 @torch.no_grad()
 def score_frames(judges: Judges, frames: torch.Tensor, subjects: list[SubjectReference]) -> np.ndarray:
-    """The DINO score of every subject in every frame `[f, 3, h, w]` in 0..1: float `[f, subjects]`, 0 where nothing is left for it.
+    """The DINO score of every subject in every frame `[f, 3, h, w]` in 0..1: float `[f, subjects]`, NaN where nothing is left for it.
+
+    A cosine below 0 counts 0: to show something else altogether is no worse than to show nothing.
 
     Detections are given to the subjects one to one so that the sum of the cosines is greatest: one toy cannot stand for two subjects. What is
     detected as another subject's noun cannot stand for this one: a second car is no dog.
     """
-    scores = np.zeros((len(frames), len(subjects)))
+    scores = np.full((len(frames), len(subjects)), np.nan)
     for f, (frame, found) in enumerate(zip(frames, detect(judges, frames), strict=True)):
         if len(found["boxes"]):
             embeddings = judges.embed_identity(crop_boxes(frame, found["boxes"], judges.identity.config.image_size))
-            cosines = np.stack([(s.embeddings @ embeddings.T).mean(0).numpy() for s in subjects])
-            cosines = np.where(may_stand(judges, found["labels"], subjects), cosines.clip(0), 0)
-            rows, columns = assign(cosines)
-            scores[f, rows] = cosines[rows, columns]
+            cosines = np.stack([(s.embeddings @ embeddings.T).mean(0).clamp(min=0).numpy() for s in subjects])
+            allowed = may_stand(judges, found["labels"], subjects)
+            rows, columns = assign(np.where(allowed, cosines, FORBIDDEN))
+            scores[f, rows] = np.where(allowed, cosines, np.nan)[rows, columns]
     return scores
 
 
@@ -87,4 +92,4 @@ def assign(cosines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def subject_fidelity(scores: np.ndarray) -> dict[str, float]:
     """Means over `score_frames`' array: `subject_fidelity` (a missing subject counts 0) and `missing_rate`."""
-    return {"subject_fidelity": float(scores.mean()), "missing_rate": float((scores == 0).mean())}
+    return {"subject_fidelity": float(np.nan_to_num(scores).mean()), "missing_rate": float(np.isnan(scores).mean())}

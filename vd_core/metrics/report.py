@@ -39,11 +39,12 @@ def judge_picture(judges: Judges, picture: Image.Image, subjects: list[SubjectRe
     The rank score is the weakest subject's identity: a picture is worth what its worst subject is; a seam puts it last.
     """
     pixels = to_unit([picture])
-    identity = score_frames(judges, pixels, subjects)[0]
+    scores = score_frames(judges, pixels, subjects)[0]
+    identity = np.nan_to_num(scores)
     stitched = has_seam(np.asarray(picture))
     return {
         "identity": [round(float(s), 4) for s in identity],
-        "missing": int((identity == 0).sum()),
+        "missing": int(np.isnan(scores).sum()),
         "stitched": stitched,
         "text_fidelity": round(text_fidelity(judges, pixels, prompt), 4),
         "rank_score": round(float(identity.min()) - 2 * float(stitched), 4),

@@ -36,6 +36,7 @@ class Plan:
     """benchmarks/evidence.yaml: what is compared on what."""
 
     seed: int
+    steps: int
     prompts: list[str]
     pictures: int
     candidates: int
@@ -43,7 +44,7 @@ class Plan:
     combinations: dict[str, Toys]
     tuning: dict[str, Toys]
     variants: dict[str, dict[str, Any]]
-    learning_rates: list[float]
+    learning_rates: dict[str, list[float]]
 
 
 @dataclass(frozen=True)
