@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 from diffusers import MotionAdapter, UNetMotionModel
+from peft.tuners.lora import LoraLayer
 
 from tests.pictures import noise_picture
-from vd_core.bases import Base
+from vd_core.adapters import add_lora, save_lora
+from vd_core.bases import Base, load_base
+from vd_core.generation.animatediff import build_animatediff
 from vd_core.motion import MotionSettings, build_motion_model, finetune_motion, save_motion
 from vd_core.optimisation import Progress
 
@@ -55,3 +59,23 @@ def test_one_frame_without_motion_is_the_image_model(base: Base) -> None:
     video = model(sample, 10, hidden.repeat_interleave(3, 0)).sample
     for f in range(3):
         torch.testing.assert_close(video[:, :, f], base.unet(sample[:, :, f], 10, hidden).sample, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("targets", ["attention", "all"])
+def test_the_subjects_lora_lands_on_the_image_modules_alone(base_folders: dict, kind: str, tmp_path: Path, targets: str) -> None:
+    """Motion modules have layers of the same names (to_q, proj_in, ff.net.2); they stay as they are."""
+    learnt, fresh = (load_base(str(base_folders[kind]), torch.device("cpu"), motion=True) for _ in range(2))
+    add_lora(learnt, 2, 0, targets)
+    for name, parameter in learnt.unet.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter)
+    save_lora(learnt, tmp_path)
+    pipeline = build_animatediff(fresh, fresh.motion_adapter)
+    pipeline.load_lora_weights(tmp_path, adapter_name="default")
+
+    def lora(unet: torch.nn.Module) -> dict[str, torch.Tensor]:
+        return {k: m.lora_B["default"].weight for k, m in unet.named_modules() if isinstance(m, LoraLayer)}
+
+    expected, found = lora(learnt.unet), lora(pipeline.unet)
+    assert found.keys() == expected.keys() and len(found) > 10
+    assert all(torch.equal(found[k], expected[k]) for k in expected)

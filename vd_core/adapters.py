@@ -49,10 +49,13 @@ def trainable(module: nn.Module) -> list[nn.Parameter]:
 
 
 def save_lora(base: Base, folder: Path) -> None:
-    """Write the base's LoRA as `pytorch_lora_weights.safetensors`, which diffusers, and through it others, load."""
+    """Write the base's LoRA as `pytorch_lora_weights.safetensors`, which diffusers, and through it others, load.
+
+    The U-Net's under peft's names: diffusers' conversion renames attention's layers alone, and its loader then passes over these.
+    """
     StableDiffusionPipeline.save_lora_weights(
         folder,
-        unet_lora_layers=convert_state_dict_to_diffusers(get_peft_model_state_dict(base.unet, save_embedding_layers=False)),
+        unet_lora_layers=get_peft_model_state_dict(base.unet, save_embedding_layers=False),
         text_encoder_lora_layers=convert_state_dict_to_diffusers(get_peft_model_state_dict(base.text_encoder, save_embedding_layers=False)),
     )
 
