@@ -34,9 +34,11 @@ CHOSEN_BY = ("fidelity", "binding", "text_fidelity")
 
 
 def settings_of(params: Params, plan: Plan, variant: dict[str, Any]) -> Settings:
-    """params.yaml: finetune, with the plan's steps and a variant's own keys; no validation on the way."""
+    """params.yaml: finetune, with the plan's steps and a variant's own keys; no validation on the way. Both learning rates keep their proportion."""
     own = {k: v for k, v in variant.items() if k not in ("method", "hlr")}
-    return replace(settings_from(params, plan.steps), **{"validate_every": 0, **own})
+    settings = replace(settings_from(params, plan.steps), validate_every=0)
+    scale = own.get("learning_rate", settings.learning_rate) / settings.learning_rate
+    return replace(settings, text_encoder_learning_rate=scale * settings.text_encoder_learning_rate, **own)
 
 
 def run_job(params: Params, plan: Plan, variant: dict[str, Any], toys: Toys, name: str, weights: str) -> Path:

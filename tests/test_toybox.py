@@ -1,6 +1,7 @@
 """The embedded base as it is in the repository, and the loop that trained it."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import torch
 from diffusers import AnimateDiffPipeline, MotionAdapter, StableDiffusionPipeline
 
 from vd_core.bases import MODELS, load_base
+from vd_core.data import tokenize
 from vd_core.metrics.judges import load_local_judges
+from vd_core.subjects import PLACEHOLDER_TOKENS
 from vd_core.toybox.autoencoder import build_vae, draw_batch, load_trained_vae, train_vae
 from vd_core.toybox.demo import SUBJECTS
 from vd_core.toybox.denoiser import LatentPool, build_noise_scheduler
@@ -17,7 +20,7 @@ from vd_core.toybox.encoders import ContrastivePair, build_tokenizer, load_train
 from vd_core.toybox.motion_modules import sample_high_timesteps
 from vd_core.toybox.tracking import name_motion
 from vd_core.toybox.trainer import ema_weights, fit
-from vd_core.toybox.world import HELD_OUT
+from vd_core.toybox.world import COLOURS, HELD_OUT, KINDS
 
 ROOT = Path(__file__).parent.parent
 TOYBOX = ROOT / MODELS / "toybox"
@@ -45,6 +48,19 @@ def test_its_image_encoder_is_as_wide_as_its_text_encoder() -> None:
     base = load_base(str(TOYBOX), torch.device("cpu"), motion=True)
     assert base.image_encoder.config.projection_dim == base.text_encoder.config.hidden_size
     assert base.resolution == 64
+
+
+@torch.no_grad()
+def test_identity_tokens_can_be_told_apart() -> None:
+    """Any two of them move a text's embedding at least half as far as two colours do, so that a finetuning can take hold of one."""
+    base = load_base(str(TOYBOX), torch.device("cpu"))
+
+    def read(words: Iterable[str]) -> torch.Tensor:
+        texts = [[f"a {word} {kind}" for kind in KINDS] for word in words]
+        return torch.stack([base.text_encoder(tokenize(base, t)).last_hidden_state[:, 3:5].flatten() for t in texts])
+
+    colours, tokens = torch.pdist(read(COLOURS)), torch.pdist(read(PLACEHOLDER_TOKENS))
+    assert tokens.min() > 0.5 * colours.median()
 
 
 def test_its_judges_load() -> None:

@@ -14,6 +14,7 @@ from vd_core.toybox.denoiser import LatentPool, build_noise_scheduler, build_une
 from vd_core.toybox.encoders import ContrastivePair, load_trained_encoders, train_encoders, train_image_encoder
 from vd_core.toybox.judges import train_clip, train_detector, train_identity
 from vd_core.toybox.motion_modules import train_motion_adapter
+from vd_core.toybox.rare_words import place_rare_words
 from vd_core.toybox.reader import train_reader
 
 ON_LR = 4e-4
@@ -45,10 +46,14 @@ def load_vae(states: Path, training: str) -> AutoencoderKL:
 
 
 def load_text(states: Path, drawing: str | None = None) -> tuple[CLIPTokenizer, ContrastivePair]:
-    """Tokenizer and frozen encoders: as contrastively trained, or with the text encoder that came out of the training called `drawing`."""
+    """Tokenizer and frozen encoders: as contrastively trained, or with the text encoder that came out of the training called `drawing`.
+
+    The latter's rare words are put where they can be told apart.
+    """
     tokenizer, pair = load_trained_encoders(state_of(states, "encoders"))
     if drawing:
         pair.text_encoder.load_state_dict(trained_part(state_of(states, drawing), "text_encoder"))
+        place_rare_words(pair.text_encoder, tokenizer)
     return tokenizer, pair.eval().requires_grad_(False)
 
 
