@@ -33,10 +33,10 @@ CHOSEN_BY = ("fidelity", "binding", "text_fidelity")
 """A learning rate is chosen by the mean of these."""
 
 
-def settings_of(params: Params, plan: Plan, variant: dict[str, Any]) -> Settings:
-    """params.yaml: finetune, with the plan's steps and a variant's own keys; no validation on the way. Both learning rates keep their proportion."""
+def settings_of(params: Params, variant: dict[str, Any]) -> Settings:
+    """params.yaml: finetune, with a variant's own keys; no validation on the way. Both learning rates keep their proportion."""
     own = {k: v for k, v in variant.items() if k not in ("method", "hlr")}
-    settings = replace(settings_from(params, plan.steps), validate_every=0)
+    settings = replace(settings_from(params, params.finetune.steps), validate_every=0)
     scale = own.get("learning_rate", settings.learning_rate) / settings.learning_rate
     return replace(settings, text_encoder_learning_rate=scale * settings.text_encoder_learning_rate, **own)
 
@@ -44,7 +44,7 @@ def settings_of(params: Params, plan: Plan, variant: dict[str, Any]) -> Settings
 def run_job(params: Params, plan: Plan, variant: dict[str, Any], toys: Toys, name: str, weights: str) -> Path:
     """One variant on one combination, unless the same stands finished; its folder."""
     torch.set_num_threads(1)
-    settings, steps = settings_of(params, plan, variant), params.hlr.refinetune_steps if variant.get("hlr") else 0
+    settings, steps = settings_of(params, variant), params.hlr.refinetune_steps if variant.get("hlr") else 0
     about = {**asdict(settings), "method": variant["method"], "hlr": steps, "toys": toys, "weights": weights, "mix": params.mix.count}
     how = {k: v for k, v in asdict(plan).items() if k in ("seed", "prompts", "pictures", "candidates", "picks")}
     target = CACHE / "evidence" / name / fingerprint_of({**about, **how}, [])[:16]

@@ -102,9 +102,9 @@ def workspace(tmp_path: Path, base_folders: dict[str, Path], kind: str, monkeypa
     text = (root / "params.yaml").read_text()
     swaps = {
         "base: toybox": f"base: {base_folders[kind]}",
-        "steps: 300": "steps: 3",
+        "steps: 200": "steps: 3",
         "lora_rank: 16": "lora_rank: 2",
-        "validate_every: 150": "validate_every: 0",
+        "validate_every: 100": "validate_every: 0",
         "prior_pictures: 20": "prior_pictures: 2",
         "candidates: 24": "candidates: 3",
         "min_picks: 3": "min_picks: 2",

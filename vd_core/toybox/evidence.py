@@ -36,7 +36,6 @@ class Plan:
     """benchmarks/evidence.yaml: what is compared on what."""
 
     seed: int
-    steps: int
     prompts: list[str]
     pictures: int
     candidates: int
