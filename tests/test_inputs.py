@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("  steps: 300", "  stepz: 300", r"finetune\.steps is missing"),
+        ("  steps: 200", "  stepz: 200", r"finetune\.steps is missing"),
         ("seed: 0", "seed: 0\ncolour: red", r"colour is not a known key"),
         ("  lora_rank: 16", "  lora_rank: 16\n  lora_rnk: 16", r"finetune\.lora_rnk is not a known key; did you mean lora_rank\?"),
         ("  lora_rank: 16", "  lora_rank: 0", r"finetune\.lora_rank: input should be greater"),
