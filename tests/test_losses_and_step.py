@@ -33,6 +33,7 @@ SETTINGS = Settings(
     mixed_precision="no",
     gradient_accumulation=1,
     gradient_checkpointing=False,
+    compile=False,
     min_snr_gamma=0.0,
     validate_every=0,
     keep_best=False,
@@ -219,6 +220,7 @@ def test_saved_lora_and_adapter_come_back(base: Base, tmp_path: Path, base_folde
     load_lora(again, tmp_path)
     sample, hidden = torch.randn(1, 4, 8, 8), torch.randn(1, 5, base.text_encoder.config.hidden_size)
     torch.testing.assert_close(base.unet(sample, 3, hidden).sample, again.unet(sample, 3, hidden).sample)
+    assert not any("lora_" in k for k in [*again.unet.state_dict(), *again.text_encoder.state_dict()])
     assert not any(p.requires_grad for p in again.unet.parameters())
     f = torch.randn(2, base.text_encoder.config.hidden_size)
     torch.testing.assert_close(adapter(f), load_visual_adapter(tmp_path)(f))

@@ -22,11 +22,11 @@ def test_both_versions_of_a_pair_have_the_same_loss(base: Base) -> None:
             losses = [v(torch.Generator().manual_seed(seed)).item() for v in (ours, peer)]
             assert losses[0] == pytest.approx(losses[1], rel=1e-5), name
         before = [p.detach().clone() for p in bench.visual_adapter.parameters()]
-        Stepper(bench, ours, "no").step(0)
+        Stepper(bench, ours, "no", fused=True).step(0)
         moved = any(not torch.equal(a, b) for a, b in zip(before, bench.visual_adapter.parameters(), strict=True))
         assert moved == (name == "train_vs_literal")
 
 
 def test_a_ratio_says_how_many_times_faster_ours_is() -> None:
-    figures = summarise([(1.0, 2.0), (1.0, 4.0), (2.0, 6.0)])
-    assert figures == {"ratio": 3.0, "pairs": 3, "spread": [2.0, 4.0], "seconds_a_step": [1.0, 4.0]}
+    figures = summarise(ours=[1.0, 1.0, 2.0], peer=[2.0, 4.0, 6.0])
+    assert figures == {"ratio": 3.0, "pairs": 3, "spread": [2.0, 4.0]}

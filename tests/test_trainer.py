@@ -17,6 +17,7 @@ from tasks.finetune import finetune_stage
 from tasks.mix import mix
 from tests.pictures import noise_picture
 from tests.test_losses_and_step import SETTINGS, Killed, make_data, make_fresh_trainee, make_trainee, parts_of, shake_lora
+from vd_core.adapters import LORA_FILE, save_lora
 from vd_core.bases import Base, load_base
 from vd_core.checkpoints import load_parameters
 from vd_core.config import load_params
@@ -66,6 +67,21 @@ def test_gradient_checkpointing_changes_no_gradient(base: Base) -> None:
             parameter.grad = None
     assert all(float(g.abs().max()) > 0 for k, g in found[0].items() if "unet" in k and "lora_A" in k)
     torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.slow
+def test_a_compiled_training_learns_the_same(base_folders: dict[str, Path], kind: str, tmp_path: Path) -> None:
+    learnt = []
+    for compile in (False, True):
+        torch.manual_seed(0)
+        base = load_base(str(base_folders[kind]), torch.device("cpu"))
+        adapter = make_trainee(base)
+        folder = tmp_path / str(compile)
+        finetune(base, adapter, make_data(base), replace(SETTINGS, steps=3, compile=compile), Progress(folder))
+        save_lora(base, folder)
+        learnt.append(load_file(folder / LORA_FILE))
+    assert not any("_orig_mod" in k for k in learnt[1])
+    torch.testing.assert_close(learnt[0], learnt[1], rtol=1e-2, atol=1e-4)
 
 
 def test_min_snr_weights_are_the_papers(base: Base) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 from diffusers import StableDiffusionPipeline
+from diffusers.loaders.lora_base import LoraBaseMixin
 from diffusers.utils import convert_state_dict_to_diffusers
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
@@ -61,11 +62,21 @@ def save_lora(base: Base, folder: Path) -> None:
 
 
 def load_lora(base: Base, folder: Path, trainable: bool = False) -> None:
-    """Lay the LoRA of `folder` over the base, in place; frozen unless `trainable`."""
-    base.pipeline().load_lora_weights(folder, adapter_name="default")
+    """Lay the LoRA of `folder` over the base, in place: added to its weights, which costs generation nothing; apart from them if `trainable`."""
+    pipeline = base.pipeline()
+    pipeline.load_lora_weights(folder, adapter_name="default")
+    if not trainable:
+        fuse(pipeline, ["default"])
+        return
     for module in (base.unet, base.text_encoder):
         for name, parameter in module.named_parameters():
-            parameter.requires_grad_(trainable and "lora_" in name)
+            parameter.requires_grad_("lora_" in name)
+
+
+def fuse(pipeline: LoraBaseMixin, names: list[str]) -> None:
+    """Add the named LoRAs of `pipeline` to its weights, W + BA, and take them off."""
+    pipeline.fuse_lora(adapter_names=names)
+    pipeline.unload_lora_weights()
 
 
 def save_visual_adapter(adapter: VisualAdapter, folder: Path) -> None:

@@ -47,7 +47,7 @@ def load_checkpoint(path: Path, parameters: Named, optimizer: torch.optim.Optimi
             prefix = f"optimizer.{name}."
             keys = [k for k in file.keys() if k.startswith(prefix)]
             state = {k[len(prefix) :]: file.get_tensor(k) for k in keys}
-            optimizer.state[parameter] = {k: v if k == "step" else v.to(parameter.device) for k, v in state.items()}
+            optimizer.state[parameter] = {k: v.to(parameter.device) for k, v in state.items()}
         return json.loads(file.metadata()["step"])
 
 

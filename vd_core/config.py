@@ -66,6 +66,7 @@ class FinetuneParams(Section):
     mixed_precision: Literal["no", "bf16", "fp16"]
     gradient_accumulation: PositiveInt
     gradient_checkpointing: bool
+    compile: bool
     min_snr_gamma: Annotated[float, Field(ge=0)]
     validate_every: Annotated[int, Field(ge=0)]
     validation_pictures: PositiveInt

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import TorchDynamoPlugin
 from torch import nn
 from tqdm import tqdm
 
@@ -62,8 +63,10 @@ class Run:
     keep_best: bool = False
 
 
-def build_accelerator(mixed_precision: str, gradient_accumulation: int, device: torch.device, progress: Progress) -> Accelerator:
-    """One process, or one of several that `accelerate launch` started."""
+def build_accelerator(
+    mixed_precision: str, gradient_accumulation: int, device: torch.device, progress: Progress, compile: bool = False
+) -> Accelerator:
+    """One process, or one of several that `accelerate launch` started. With `compile`, what it prepares is compiled; what was given to it is not."""
     accelerator = Accelerator(
         mixed_precision=mixed_precision,
         gradient_accumulation_steps=gradient_accumulation,
@@ -71,6 +74,7 @@ def build_accelerator(mixed_precision: str, gradient_accumulation: int, device: 
         log_with="tensorboard" if progress.tensorboard else None,
         project_dir=progress.tensorboard,
         step_scheduler_with_optimizer=False,
+        dynamo_plugin=TorchDynamoPlugin(backend="inductor", dynamic=False) if compile else None,
     )
     if progress.tensorboard:
         accelerator.init_trackers(".")
@@ -98,7 +102,7 @@ def optimise(
     A run that was killed goes on from `progress.folder` and ends with the same bits (one process, CPU). A checkpoint of another run, by
     its `fingerprint`, is passed over.
     """
-    optimizer = torch.optim.AdamW(groups)
+    optimizer = torch.optim.AdamW(groups, fused=True)
     start = load_checkpoint(progress.state, parameters, optimizer, fingerprint)
     log, validations = LossLog(progress.losses, start), ValidationLog(progress.validation, start)
     prepared = accelerator.prepare(optimizer)

@@ -1,7 +1,7 @@
 """Training steps to be timed against each other: ours, the equations taken literally, and the step of diffusers' DreamBooth LoRA example."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from PIL import Image
@@ -48,6 +48,13 @@ def build_bench(
     add_lora(base, lora_rank, 0, lora_targets)
     torch.manual_seed(0)
     return Bench(base, VisualAdapter(base.text_encoder.config.hidden_size).to(base.device), pictures, mixed, data)
+
+
+def compiled(bench: Bench) -> Bench:
+    """The same base, parameters and pictures, U-Net and text encoder compiled as `finetune.compile` compiles them."""
+    base = bench.base
+    unet, text_encoder = (torch.compile(m, dynamic=False) for m in (base.unet, base.text_encoder))
+    return replace(bench, base=replace(base, unet=unet, text_encoder=text_encoder))
 
 
 def our_loss(bench: Bench, generator: torch.Generator) -> torch.Tensor:
@@ -126,12 +133,21 @@ def pairs_to_time(bench: Bench) -> dict[str, tuple[LossOf, LossOf]]:
     }
 
 
-class Stepper:
-    """Takes optimiser steps with one loss; gradients clipped, AdamW."""
+def versions_of(bench: Bench) -> dict[str, dict[str, LossOf]]:
+    """What is timed under each figure's name: ours and the peer's, each as it is and compiled."""
+    plain, fast = pairs_to_time(bench), pairs_to_time(compiled(bench))
+    return {
+        name: {"ours": ours, "ours_compiled": fast[name][0], "peer": peer, "peer_compiled": fast[name][1]}
+        for name, (ours, peer) in plain.items()
+    }
 
-    def __init__(self, bench: Bench, loss_of: LossOf, mixed_precision: str):
+
+class Stepper:
+    """Takes optimiser steps with one loss; gradients clipped, AdamW: `fused` as in our trainer, or as PyTorch has it."""
+
+    def __init__(self, bench: Bench, loss_of: LossOf, mixed_precision: str, fused: bool):
         self.parameters = list(named_trainable(bench.parts).values())
-        self.optimizer = torch.optim.AdamW(self.parameters, lr=1e-6)
+        self.optimizer = torch.optim.AdamW(self.parameters, lr=1e-6, fused=fused)
         self.loss_of, self.device = loss_of, bench.base.device.type
         self.dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(mixed_precision)
 

@@ -50,6 +50,7 @@ class Settings:
     mixed_precision: str
     gradient_accumulation: int
     gradient_checkpointing: bool
+    compile: bool
     min_snr_gamma: float
     validate_every: int
     keep_best: bool
@@ -153,7 +154,7 @@ def learn(
     `loss_fn(parts, generator)` gives scalars, `loss` among them, over a batch of `samples` pictures. A checkpoint of a run with other settings,
     weights or data (`seen`) is passed over.
     """
-    accelerator = build_accelerator(settings.mixed_precision, settings.gradient_accumulation, device, progress)
+    accelerator = build_accelerator(settings.mixed_precision, settings.gradient_accumulation, device, progress, settings.compile)
     if settings.gradient_checkpointing:
         spare_memory(parts)
     parameters = named_trainable(parts)

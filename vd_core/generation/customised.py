@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from diffusers import MotionAdapter
 
-from vd_core.adapters import LORA_FILE
+from vd_core.adapters import LORA_FILE, fuse
 from vd_core.bases import Base
 from vd_core.config import RenderParams
 from vd_core.customisation import find_weights, load_customisation
@@ -54,7 +54,7 @@ def customise_animatediff(base: Base, folder: Path, render: RenderParams) -> Gen
         pipeline.load_lora_weights(folder / "image_modules", adapter_name="reference")
         names.append("reference")
     if names:
-        pipeline.unet.set_adapters(names)
+        fuse(pipeline, names)
     return partial(
         generate_animatediff,
         base,
