@@ -108,7 +108,7 @@ def workspace(tmp_path: Path, base_folders: dict[str, Path], kind: str, monkeypa
         "prior_pictures: 20": "prior_pictures: 2",
         "candidates: 24": "candidates: 3",
         "min_picks: 3": "min_picks: 2",
-        "refinetune_steps: 150": "refinetune_steps: 2",
+        "refinetune_steps: 100": "refinetune_steps: 2",
         "steps: 60": "steps: 2",
         "frames: 16": "frames: 4",
         "num_inference_steps: 50": "num_inference_steps: 8",
