@@ -1,7 +1,9 @@
 """`make bench`: our training step against its peers, alternating, on the base of params.yaml → metrics/bench.json."""
 
+import gc
 import json
 import os
+import re
 import resource
 import statistics
 import subprocess
@@ -21,9 +23,10 @@ from tasks.finetune import subject_pictures
 from vd_core.bases import Base
 from vd_core.config import load_params
 from vd_core.mixing import draw_mixtures, mix_pictures
-from vd_core.speed import Bench, LossOf, Stepper, build_bench, versions_of
+from vd_core.speed import FIGURES, Bench, Stepper, Version, build_bench, versions_of
 
-Versions = dict[str, LossOf]
+Versions = dict[str, Version]
+STATUS = Path("/proc/self/status")
 OUT = Path("metrics/bench.json")
 MATMUL = 2048
 
@@ -41,7 +44,7 @@ def open_bench(name: str) -> Bench:
 
 def compare_losses(versions: Versions) -> float:
     """The largest relative difference from the peer's loss in float32, over three steps."""
-    losses = {k: [loss_of(torch.Generator().manual_seed(s)).item() for s in range(3)] for k, loss_of in versions.items()}
+    losses = {k: [v.loss(torch.Generator().manual_seed(s)).item() for s in range(3)] for k, v in versions.items()}
     return max(abs(a - b) / abs(b) for own in losses.values() for a, b in zip(own, losses["peer"], strict=True))
 
 
@@ -73,18 +76,17 @@ def summarise(ours: list[float], peer: list[float]) -> dict:
     return {"ratio": round(statistics.median(ratios), 3), "pairs": len(ratios), "spread": [round(min(ratios), 3), round(max(ratios), 3)]}
 
 
-def count_operations(bench: Bench, loss_of: LossOf, precision: str) -> int:
+def count_operations(version: Version, precision: str) -> int:
     """Floating-point operations of one step's matrix products and convolutions, there and back."""
     with FlopCounterMode(display=False) as counter:
-        Stepper(bench, loss_of, precision, fused=False).step(0)
+        Stepper(version, precision).step(0)
     return counter.get_total_flops()
 
 
-def measure_matmul_share(bench: Bench, precision: str, seconds: float) -> dict:
+def matmul_share(bench: Bench, operations: int, seconds: float) -> dict:
     """The floating-point operations of our step per second, as a share of what this machine's bfloat16 matmul reaches."""
-    step = count_operations(bench, versions_of(bench)["train_vs_literal"]["ours"], precision)
     rate = matmul_rate(bench.base)
-    return {"value": round(step / seconds / rate, 3), "step_gflop": round(step / 1e9, 1), "matmul_gflops": round(rate / 1e9)}
+    return {"value": round(operations / seconds / rate, 3), "matmul_gflops": round(rate / 1e9)}
 
 
 def matmul_rate(base: Base, repeats: int = 10) -> float:
@@ -106,37 +108,46 @@ def measure_memory(combination: str, figure: str, version: str) -> float:
 
 
 def say_memory(combination: str, which: str) -> None:
-    """Take five steps and print this process's peak memory in megabytes."""
-    figure, version = which.split(":")
-    bench = open_bench(combination)
-    stepper = build_stepper(bench, versions_of(bench)[figure], version, load_params().finetune.mixed_precision)
-    warm_up(stepper, steps=5)
-    on_gpu = bench.base.device.type == "cuda"
-    print(torch.cuda.max_memory_allocated() / 1e6 if on_gpu else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3)
+    """Take five steps and print the peak memory of what they need in megabytes: the models and what a step keeps, not what built them."""
+    figure, name = which.split(":")
+    precision = load_params().finetune.mixed_precision
+    version = versions_of(open_bench(combination), figure, precision)[name]
+    gc.collect()
+    on_gpu = version.bench.base.device.type == "cuda"
+    if on_gpu:
+        torch.cuda.reset_peak_memory_stats()
+    elif STATUS.exists():
+        Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    warm_up(Stepper(version, precision), steps=5)
+    print(torch.cuda.max_memory_allocated() / 1e6 if on_gpu else peak_megabytes())
 
 
-def build_stepper(bench: Bench, versions: Versions, version: str, precision: str) -> Stepper:
-    """One version, with the optimiser that it would have."""
-    return Stepper(bench, versions[version], precision, fused=version.startswith("ours"))
+def peak_megabytes() -> float:
+    """This process's peak resident memory; Linux's own count, since getrusage's starts with that of the process that started it."""
+    if STATUS.exists():
+        return float(re.findall(r"VmHWM:\s+(\d+)", STATUS.read_text())[0]) / 1e3
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
-def measure(bench: Bench, name: str, combination: str, precision: str, pairs: int, steps: int) -> dict:
+def measure(bench: Bench, figure: str, combination: str, precision: str, pairs: int, steps: int) -> dict:
     """Everything about one comparison. `ratio` is ours compiled against the peer as it is; the others stand beside it."""
-    versions = versions_of(bench)[name]
-    difference = compare_losses(versions)
-    steppers = {k: build_stepper(bench, versions, k, precision) for k in versions}
+    difference = compare_losses(versions_of(bench, figure, "no"))
+    versions = versions_of(bench, figure, precision)
+    steppers = {k: Stepper(v, precision) for k, v in versions.items()}
     first = {k: round(warm_up(stepper), 1) for k, stepper in steppers.items()}
-    seconds = time_versions(steppers, pairs, steps, name)
-    operations = [count_operations(bench, versions[k], precision) for k in ("ours", "peer")]
+    seconds = time_versions(steppers, pairs, steps, figure)
+    operations = {k: count_operations(versions[k], precision) for k in ("ours", "peer")}
+    ours = statistics.median(seconds["ours_compiled"])
     return summarise(seconds["ours_compiled"], seconds["peer"]) | {
         "not_compiled": summarise(seconds["ours"], seconds["peer"]),
         "both_compiled": summarise(seconds["ours_compiled"], seconds["peer_compiled"]),
         "seconds_a_step": {k: round(statistics.median(own), 4) for k, own in seconds.items()},
         "first_step_seconds": first,
-        "step_gflop": [round(n / 1e9, 1) for n in operations],
-        "expected_ratio": round(operations[1] / operations[0], 3),
+        "step_gflop": {k: round(n / 1e9, 1) for k, n in operations.items()},
+        "expected_ratio": round(operations["peer"] / operations["ours"], 3),
         "loss_difference": float(np.float32(difference)),
-        "peak_mb": {k: round(measure_memory(combination, name, k)) for k in versions},
+        "matmul_share": matmul_share(bench, operations["ours"], ours),
+        "peak_mb": {k: round(measure_memory(combination, figure, k)) for k in versions},
     }
 
 
@@ -153,8 +164,8 @@ def main(
         return
     precision = load_params().finetune.mixed_precision
     bench = open_bench(combination)
-    figures = {name: measure(bench, name, combination, precision, pairs, steps) for name in versions_of(bench)}
-    figures["matmul_share"] = measure_matmul_share(bench, precision, figures["train_vs_literal"]["seconds_a_step"]["ours_compiled"])
+    figures = {name: measure(bench, name, combination, precision, pairs, steps) for name in FIGURES}
+    figures["matmul_share"] = figures["train_vs_literal"]["matmul_share"]
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(json.dumps(figures, indent=1) + "\n")
     print(json.dumps(figures, indent=1))

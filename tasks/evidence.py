@@ -45,7 +45,8 @@ def run_job(params: Params, plan: Plan, variant: dict[str, Any], toys: Toys, nam
     """One variant on one combination, unless the same stands finished; its folder."""
     torch.set_num_threads(1)
     settings, steps = settings_of(params, variant), params.hlr.refinetune_steps if variant.get("hlr") else 0
-    about = {**asdict(settings), "method": variant["method"], "hlr": steps, "toys": toys, "weights": weights, "mix": params.mix.count}
+    decides = {k: v for k, v in asdict(settings).items() if k != "compile"}
+    about = {**decides, "method": variant["method"], "hlr": steps, "toys": toys, "weights": weights, "mix": params.mix.count}
     how = {k: v for k, v in asdict(plan).items() if k in ("seed", "prompts", "pictures", "candidates", "picks")}
     target = CACHE / "evidence" / name / fingerprint_of({**about, **how}, [])[:16]
     if not (target / "figures.json").exists():

@@ -22,7 +22,7 @@ STAGES = ["mix", "finetune", "sample", "refinetune", "motion", "swap", "render",
 def write_random_judges(folder: Path) -> None:
     """Judges that have learnt nothing, as files."""
     torch.manual_seed(0)
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     modules = {
         "detector": build_detector(len(CONFIG["labels"]), CONFIG["detector_size"]),
         "identity": build_identity(CONFIG["identity"]),

@@ -9,13 +9,16 @@ import torch
 from diffusers import StableDiffusionPipeline
 from PIL import Image
 from safetensors.torch import load_file
+from transformers import CLIPTokenizer
 
 from tasks.finetune import finetune_stage
 from tasks.mix import mix
 from tasks.motion import motion
 from tasks.refinetune import refinetune
 from tasks.render import render
+from tasks.sample import sample
 from tasks.swap import swap
+from tests.project import write_random_judges
 from vd_core.config import load_params
 from vd_core.errors import InputError
 from vd_core.picks import Picks, pick_candidates, read_candidates, sha256_of, write_picks
@@ -59,6 +62,36 @@ def test_from_pictures_to_videos(workspace: Path, kind: str) -> None:
         assert video["prompt"].startswith("a sks dog, a krk car ")
         assert "regions" not in video["prompt"]
     assert not list(Path("runs/toys").glob(".*"))
+
+
+def test_neither_the_stitch_prompt_nor_the_visual_adapter_reaches_generation(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every text that candidates and videos are made of, and the bytes of both without the visual adapter's file."""
+    told: list[str] = []
+    tokenise = CLIPTokenizer.__call__
+
+    def listen(self: CLIPTokenizer, text: str | list[str], *args, **kwargs):
+        told.extend([text] if isinstance(text, str) else text)
+        return tokenise(self, text, *args, **kwargs)
+
+    write_random_judges(Path(load_params().base) / "judges")
+    run_to_finetune()
+    write_picks(Picks(approval="skip"), Path("picks/toys.yaml"))
+    made = []
+    for adapter in (True, False):
+        if not adapter:
+            Path("runs/toys/finetune/visual_adapter.safetensors").unlink()
+        monkeypatch.setattr(CLIPTokenizer, "__call__", listen)
+        sample(load_params(), "toys")
+        monkeypatch.setattr(CLIPTokenizer, "__call__", tokenise)
+        refinetune(load_params(), "toys")
+        motion(load_params(), "toys")
+        swap(load_params(), "toys")
+        monkeypatch.setattr(CLIPTokenizer, "__call__", listen)
+        render(load_params(), "toys")
+        monkeypatch.setattr(CLIPTokenizer, "__call__", tokenise)
+        made.append({p: p.read_bytes() for stage in ("sample", "render") for p in Path("runs/toys", stage).rglob("*.png")})
+    assert any("sks" in text for text in told) and not any("regions" in text for text in told)
+    assert made[0] and made[0] == made[1]
 
 
 def test_lora_loads_in_diffusers_and_acts(workspace: Path, kind: str, base_folders: dict[str, Path]) -> None:

@@ -2,8 +2,11 @@
 
 import csv
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from safetensors.torch import load_file
 from tasks.finetune import finetune_stage
 from tasks.mix import mix
 from tests.pictures import noise_picture
+from tests.project import write_random_judges
 from tests.test_losses_and_step import SETTINGS, Killed, make_data, make_fresh_trainee, make_trainee, parts_of, shake_lora
 from vd_core.adapters import LORA_FILE, save_lora
 from vd_core.bases import Base, load_base
@@ -167,8 +171,6 @@ def test_an_edited_picture_is_never_stale(base: Base, tmp_path: Path) -> None:
 
 
 def test_a_validated_stage_leaves_its_sheets(workspace: Path) -> None:
-    from tests.project import write_random_judges
-
     params = load_params()
     write_random_judges(Path(params.base) / "judges")
     chosen = params.finetune.model_copy(update={"validate_every": 1, "validation_pictures": 2})
@@ -182,6 +184,33 @@ def test_a_validated_stage_leaves_its_sheets(workspace: Path) -> None:
     assert {"step", "fidelity", "missing", "stitched", "text_fidelity", "score", "best"} == set(rows[0])
     assert sum(int(r["best"]) for r in rows) == 1
     assert not Path(".cache/checkpoints/toys/finetune").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["sd1"], indirect=True)
+def test_a_stage_killed_with_signal_9_ends_with_the_same_bytes(workspace: Path, kind: str) -> None:
+    """Three times over, whenever the next checkpoint is there; then left alone."""
+    write_random_judges(Path(load_params().base) / "judges")
+    text = Path("params.yaml").read_text().replace("steps: 3 ", "steps: 40 ", 1).replace("validate_every: 0", "validate_every: 5", 1)
+    Path("params.yaml").write_text(text)
+    mix(load_params(), "toys")
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    command = [sys.executable, "-m", "tasks.finetune", "toys"]
+    weights, state = Path("runs/toys/finetune") / LORA_FILE, Path(".cache/checkpoints/toys/finetune/state.safetensors")
+    found = []
+    for kills in (0, 3):
+        shutil.rmtree("runs/toys/finetune", ignore_errors=True)
+        for _ in range(kills):
+            before = state.stat().st_mtime_ns if state.exists() else 0
+            with subprocess.Popen(command, env=environment) as process:
+                while not (state.exists() and state.stat().st_mtime_ns > before):
+                    assert process.poll() is None, "it ended before it could be killed"
+                    time.sleep(0.01)
+                process.kill()
+            assert process.returncode == -signal.SIGKILL and not weights.exists()
+        subprocess.run(command, check=True, env=environment)
+        found.append(weights.read_bytes())
+    assert found[0] == found[1]
 
 
 @pytest.mark.slow

@@ -1,7 +1,9 @@
 """Training steps to be timed against each other: ours, the equations taken literally, and the step of diffusers' DreamBooth LoRA example."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from PIL import Image
@@ -13,10 +15,11 @@ from vd_core.data import FinetuningData, Labelled, build_data, embed_pictures, e
 from vd_core.images import to_pixel_values
 from vd_core.losses import denoising_loss, separate_loss
 from vd_core.subjects import Subject, extended_prompt
-from vd_core.training import denoising_target, draw_batch, named_trainable, predict, train_step
+from vd_core.training import denoising_target, draw_batch, named_trainable, predict, train_step, use_plain_attention
 
 PER_SUBJECT, MIXED, WEAK_DENOISING = 2, 4, 0.5
-LossOf = Callable[[torch.Generator], torch.Tensor]
+LossOf = Callable[..., torch.Tensor]
+DTYPES = {"no": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,21 @@ def compiled(bench: Bench) -> Bench:
     base = bench.base
     unet, text_encoder = (torch.compile(m, dynamic=False) for m in (base.unet, base.text_encoder))
     return replace(bench, base=replace(base, unet=unet, text_encoder=text_encoder))
+
+
+def as_we_train(bench: Bench) -> Bench:
+    """A copy that attends as our trainer lets it."""
+    copy = deepcopy(bench)
+    use_plain_attention(copy.base.unet, copy.base.device)
+    return copy
+
+
+def as_the_example_trains(bench: Bench, dtype: torch.dtype | None) -> Bench:
+    """A copy whose models are cast to the precision of training, LoRA too, as diffusers' example casts them; float32 without one."""
+    copy = deepcopy(bench)
+    for module in (copy.base.unet, copy.base.text_encoder, copy.base.vae):
+        module.to(dtype or torch.float32)
+    return copy
 
 
 def our_loss(bench: Bench, generator: torch.Generator) -> torch.Tensor:
@@ -119,42 +137,56 @@ def example_dreambooth_loss(bench: Bench, own: Labelled, generator: torch.Genera
 def encode(base: Base, pictures: list[Image.Image], generator: torch.Generator) -> torch.Tensor:
     """Pixels to sampled latents, from the start."""
     with torch.no_grad():
-        posterior = base.vae.encode(to_pixel_values(pictures).to(base.device)).latent_dist
+        posterior = base.vae.encode(to_pixel_values(pictures).to(base.device, base.vae.dtype)).latent_dist
     noise = torch.randn(posterior.mean.shape, generator=generator).to(posterior.mean)
     return (posterior.mean + posterior.std * noise) * base.vae.config.scaling_factor
 
 
-def pairs_to_time(bench: Bench) -> dict[str, tuple[LossOf, LossOf]]:
-    """(ours, the peer's) under the figure's name."""
-    own = encode_labelled(bench.base, bench.pictures)
-    return {
-        "train_vs_literal": (lambda g: our_loss(bench, g), lambda g: literal_loss(bench, g)),
-        "train_vs_diffusers": (lambda g: our_dreambooth_loss(bench, own, g), lambda g: example_dreambooth_loss(bench, own, g)),
-    }
+@dataclass(frozen=True)
+class Version:
+    """One way to take a step: its losses, what learns by them, and whether AdamW is fused, as in our trainer."""
+
+    bench: Bench
+    loss_of: LossOf
+    fused: bool
+
+    def loss(self, generator: torch.Generator) -> torch.Tensor:
+        """The loss of one batch, a scalar."""
+        return self.loss_of(self.bench, generator=generator)
 
 
-def versions_of(bench: Bench) -> dict[str, dict[str, LossOf]]:
-    """What is timed under each figure's name: ours and the peer's, each as it is and compiled."""
-    plain, fast = pairs_to_time(bench), pairs_to_time(compiled(bench))
+FIGURES = ("train_vs_literal", "train_vs_diffusers")
+
+
+def versions_of(bench: Bench, figure: str, mixed_precision: str) -> dict[str, Version]:
+    """Ours and the peer's, each as it is and compiled."""
+    ours = as_we_train(bench)
+    if figure == "train_vs_literal":
+        own_loss, peer, peer_loss = our_loss, bench, literal_loss
+    else:
+        own = encode_labelled(bench.base, bench.pictures)
+        own_loss, peer_loss = partial(our_dreambooth_loss, own=own), partial(example_dreambooth_loss, own=own)
+        peer = as_the_example_trains(bench, DTYPES[mixed_precision])
     return {
-        name: {"ours": ours, "ours_compiled": fast[name][0], "peer": peer, "peer_compiled": fast[name][1]}
-        for name, (ours, peer) in plain.items()
+        "ours": Version(ours, own_loss, True),
+        "ours_compiled": Version(compiled(ours), own_loss, True),
+        "peer": Version(peer, peer_loss, False),
+        "peer_compiled": Version(compiled(peer), peer_loss, False),
     }
 
 
 class Stepper:
-    """Takes optimiser steps with one loss; gradients clipped, AdamW: `fused` as in our trainer, or as PyTorch has it."""
+    """Takes optimiser steps with one version; gradients clipped, AdamW."""
 
-    def __init__(self, bench: Bench, loss_of: LossOf, mixed_precision: str, fused: bool):
-        self.parameters = list(named_trainable(bench.parts).values())
-        self.optimizer = torch.optim.AdamW(self.parameters, lr=1e-6, fused=fused)
-        self.loss_of, self.device = loss_of, bench.base.device.type
-        self.dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(mixed_precision)
+    def __init__(self, version: Version, mixed_precision: str):
+        self.version, self.device, self.dtype = version, version.bench.base.device.type, DTYPES[mixed_precision]
+        self.parameters = list(named_trainable(version.bench.parts).values())
+        self.optimizer = torch.optim.AdamW(self.parameters, lr=1e-6, fused=version.fused)
 
     def step(self, seed: int) -> None:
         """One step."""
         with torch.autocast(self.device, self.dtype, enabled=self.dtype is not None):
-            loss = self.loss_of(torch.Generator().manual_seed(seed))
+            loss = self.version.loss(torch.Generator().manual_seed(seed))
         loss.backward()
         nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimizer.step()
