@@ -1,7 +1,6 @@
 """`make bench`: our training step against its peers, alternating, on the base of params.yaml → metrics/bench.json."""
 
 import gc
-import json
 import os
 import re
 import resource
@@ -20,6 +19,7 @@ from tqdm import tqdm
 
 from tasks.command import open_base, open_subjects, quieten_libraries
 from tasks.finetune import subject_pictures
+from tasks.write import as_table, fill_table, write_json
 from vd_core.bases import Base
 from vd_core.config import load_params
 from vd_core.mixing import draw_mixtures, mix_pictures
@@ -151,6 +151,20 @@ def measure(bench: Bench, figure: str, combination: str, precision: str, pairs: 
     }
 
 
+def speed_table(figures: dict) -> str:
+    """What README.md shows of the figures."""
+    rows = []
+    for name in FIGURES:
+        own = figures[name]
+        ratios = [
+            f"{r['ratio']:.2f} ({r['spread'][0]:.2f} to {r['spread'][1]:.2f})" for r in (own, own["not_compiled"], own["both_compiled"])
+        ]
+        memory = f"{own['peak_mb']['ours_compiled']}, {own['peak_mb']['ours']}; {own['peak_mb']['peer']}"
+        rows.append([f"`{name}`", *ratios, f"{own['expected_ratio']:.2f}", memory])
+    head = ["", "ours compiled : peer", "neither compiled", "both compiled", "by operations alone", "peak MB: ours compiled, ours; peer"]
+    return as_table(head, rows)
+
+
 def main(
     combination: Annotated[str, typer.Argument(help="whose pictures")] = "toys",
     pairs: Annotated[int, typer.Option(help="alternating pairs of each comparison")] = 7,
@@ -166,9 +180,9 @@ def main(
     bench = open_bench(combination)
     figures = {name: measure(bench, name, combination, precision, pairs, steps) for name in FIGURES}
     figures["matmul_share"] = figures["train_vs_literal"]["matmul_share"]
-    OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps(figures, indent=1) + "\n")
-    print(json.dumps(figures, indent=1))
+    write_json(OUT, figures)
+    fill_table(Path("README.md"), "bench", speed_table(figures))
+    print(OUT.read_text())
 
 
 if __name__ == "__main__":

@@ -1,17 +1,16 @@
 """runs/<combination>, metrics → the pictures in docs/ and the table in README.md that show a run."""
 
 import json
-import re
 from pathlib import Path
 
 from PIL import Image
 
 from tasks.command import run_folder, run_stage
+from tasks.write import as_table, fill_table
 from vd_core.config import Params
 from vd_core.images import contact_sheet
 
 TILE = 96
-MARKED = re.compile(r"(<!-- metrics -->\n).*?(<!-- /metrics -->)", re.DOTALL)
 
 
 def document(params: Params, name: str) -> None:
@@ -24,8 +23,7 @@ def document(params: Params, name: str) -> None:
     reduce_colours(contact_sheet(rows, TILE)).save(docs / "demo-sheet.png", optimize=True)
     mixed = [Image.open(p).convert("RGB") for p in sorted(mix.glob("[0-9]*.png"))[:8]]
     reduce_colours(contact_sheet([mixed], TILE)).save(docs / "demo-mix.png", optimize=True)
-    readme, metrics = Path("README.md"), json.loads((Path("metrics") / f"{name}.json").read_text())
-    readme.write_text(MARKED.sub(lambda m: m[1] + as_table(metrics) + m[2], readme.read_text()))
+    fill_table(Path("README.md"), "metrics", metrics_table(json.loads((Path("metrics") / f"{name}.json").read_text())))
 
 
 def save_gif(clips: list[list[Image.Image]], path: Path, milliseconds: int) -> None:
@@ -43,11 +41,11 @@ def reduce_colours(picture: Image.Image) -> Image.Image:
     return picture.quantize(128, dither=Image.Dither.NONE)
 
 
-def as_table(metrics: dict[str, dict[str, float]]) -> str:
+def metrics_table(metrics: dict[str, dict[str, float]]) -> str:
     """Metrics as a Markdown table, a row a generator."""
     names = list(next(iter(metrics.values())))
-    head = "| | " + " | ".join(n.replace("_", " ") for n in names) + " |\n" + "|---" * (len(names) + 1) + "|\n"
-    return head + "".join(f"| {g} | " + " | ".join(f"{row[n]:.3f}" for n in names) + " |\n" for g, row in metrics.items())
+    rows = [[generator, *(f"{row[n]:.3f}" for n in names)] for generator, row in metrics.items()]
+    return as_table(["", *(n.replace("_", " ") for n in names)], rows)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """data, render → metrics/<combination>.json: the paper's metrics of every video, and their means a generator."""
 
 import json
-import os
 from pathlib import Path
 
 from PIL import Image
@@ -9,6 +8,7 @@ from tqdm import tqdm
 
 from tasks.command import open_base, open_subjects, run_folder, run_stage
 from tasks.sample import references
+from tasks.write import write_json
 from vd_core.bases import find_source
 from vd_core.config import Params
 from vd_core.metrics.report import average, judge_clip, load_judges
@@ -28,11 +28,7 @@ def evaluate(params: Params, name: str) -> None:
         frames = [Image.open(p).convert("RGB") for p in sorted((folder / video["video"]).glob("*.png"))]
         rows.setdefault(video["generator"], []).append(judge_clip(judges, frames, known, plain_prompt(video["prompt"], subjects)))
     means = {generator: average(own) for generator, own in rows.items()}
-    target = Path("metrics") / f"{name}.json"
-    target.parent.mkdir(exist_ok=True)
-    aside = target.with_suffix(".tmp")
-    aside.write_text(json.dumps(means, indent=1) + "\n")
-    os.replace(aside, target)
+    write_json(Path("metrics") / f"{name}.json", means)
     for generator, figures in means.items():
         print(f"{generator}: " + ", ".join(f"{k.replace('_', ' ')} {v:.3f}" for k, v in figures.items()))
 

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from tasks.command import CACHE, quieten_libraries
 from tasks.finetune import settings_from
+from tasks.write import as_table, fill_table, write_json
 from vd_core.bases import find_source
 from vd_core.checkpoints import fingerprint_of
 from vd_core.config import Params, load_params
@@ -78,34 +79,19 @@ def read_table(found: dict[str, dict[str, Path]], combinations: dict[str, Toys])
     return {v: [row for c in combinations for row in json.loads((folders[c] / "figures.json").read_text())] for v, folders in found.items()}
 
 
-def fill(marker: str, table: str) -> None:
-    """Put a table between `<!-- marker -->` and `<!-- /marker -->` of docs/evidence.md."""
-    start, end = f"<!-- {marker} -->\n", f"<!-- /{marker} -->"
-    before, _, rest = DOCUMENT.read_text().partition(start)
-    DOCUMENT.write_text(before + start + table + end + rest.partition(end)[2])
-
-
-def write_json(content: dict[str, Any], path: Path) -> None:
-    """Aside, then renamed."""
-    aside = path.with_suffix(".tmp")
-    aside.write_text(json.dumps(content, indent=1) + "\n")
-    aside.replace(path)
-
-
 def write_document(report: dict[str, Any], found: dict[str, dict[str, Path]], combinations: dict[str, Toys]) -> None:
     """The tables between docs/evidence.md's markers, and the contact sheet: a row a variant, the combinations side by side."""
-    head = "| | " + " | ".join(f.replace("_", " ") for f in FIGURES) + " |\n|---" * 1 + "|---" * len(FIGURES) + "|\n"
-    body = "".join(
-        f"| {v.replace('_', ' ')} | "
-        + " | ".join(f"{r[f]['value']:.3f} ({r[f]['ci95'][0]:.2f}, {r[f]['ci95'][1]:.2f})" for f in FIGURES)
-        + " |\n"
+    figures = [
+        [v.replace("_", " "), *(f"{r[f]['value']:.3f} ({r[f]['ci95'][0]:.2f}, {r[f]['ci95'][1]:.2f})" for f in FIGURES)]
         for v, r in report["variants"].items()
-    )
-    claims = "".join(
-        f"| {name} | {c['claim']} | **{c['verdict']}** | {c['difference']:+.3f} ({c['ci95'][0]:+.3f}, {c['ci95'][1]:+.3f}) | {c['n']} |\n"
+    ]
+    claims = [
+        [name, c["claim"], f"**{c['verdict']}**", f"{c['difference']:+.3f} ({c['ci95'][0]:+.3f}, {c['ci95'][1]:+.3f})", str(c["n"])]
         for name, c in report["claims"].items()
-    )
-    fill("table", f"{head}{body}\n| claim | the paper | here | difference (95% interval) | pictures |\n|---|---|---|---|---|\n{claims}")
+    ]
+    table = as_table(["", *(f.replace("_", " ") for f in FIGURES)], figures)
+    verdicts = as_table(["claim", "the paper", "here", "difference (95% interval)", "pictures"], claims)
+    fill_table(DOCUMENT, "table", f"{table}\n{verdicts}")
     rows = [[Image.open(folders[c] / "pictures.png").convert("RGB") for c in combinations] for folders in found.values()]
     contact_sheet([[p for picture in row for p in split(picture)] for row in rows], 64).quantize(128).save(SHEET, optimize=True)
 
@@ -124,17 +110,10 @@ def tune(params: Params, plan: Plan) -> None:
     rows = {name: {k: f["value"] for k, f in figures.items()} for name, figures in found.items()}
     report = {name: {**row, "mean": round(sum(row.values()) / len(row), 4)} for name, row in rows.items()}
     best = {max((n for n in report if n.startswith(f"{m} ")), key=lambda n: report[n]["mean"]) for m in methods}
-    write_json({name: {**row, "chosen": name in best} for name, row in report.items()}, TUNING)
-    head = (
-        "| method | learning rate | "
-        + " | ".join(CHOSEN_BY).replace("_", " ")
-        + " | mean |\n|---|---"
-        + "|---" * len(CHOSEN_BY)
-        + "|---|\n"
-    )
+    write_json(TUNING, {name: {**row, "chosen": name in best} for name, row in report.items()})
     cells = {name: [*name.split(), *(f"{v:.3f}" for v in row.values())] for name, row in report.items()}
-    lines = [[f"**{c}**" for c in row] if name in best else row for name, row in cells.items()]
-    fill("tuning", head + "".join("| " + " | ".join(line).replace("_", " ") + " |\n" for line in lines))
+    lines = [[f"**{c}**" if name in best else c for c in row] for name, row in cells.items()]
+    fill_table(DOCUMENT, "tuning", as_table(["method", "learning rate", *CHOSEN_BY, "mean"], lines).replace("_", " "))
     print(TUNING.read_text())
 
 
@@ -150,7 +129,7 @@ def main(
     found = run_all(params, plan, plan.variants, plan.combinations)
     table = read_table(found, plan.combinations)
     report = {"claims": judge_claims(table), "variants": summarise(table, FIGURES)}
-    write_json(report, OUT)
+    write_json(OUT, report)
     write_document(report, found, plan.combinations)
     print(DOCUMENT.read_text())
 

@@ -1,7 +1,6 @@
 """models/toybox → its quality.json, and the table in its README: how well the embedded base and its judges do."""
 
 import json
-import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,22 +8,14 @@ from typing import Annotated
 import typer
 
 from tasks.command import quieten_libraries
+from tasks.write import as_table, fill_table, write_json
 from vd_core.toybox.quality import MEASURES, measure_quality
 
-MARKED = re.compile(r"(<!-- figures -->\n).*?(<!-- /figures -->)", re.DOTALL)
 
-
-def as_table(figures: dict[str, dict]) -> str:
+def figures_table(figures: dict[str, dict]) -> str:
     """The figures as a Markdown table."""
-    rows = [f"| `{k}` | {f['value']:.3f} | {f['ci95'][0]:.3f} to {f['ci95'][1]:.3f} | {f['n']} |\n" for k, f in figures.items()]
-    return "| figure | value | 95% interval | n |\n|---|---|---|---|\n" + "".join(rows)
-
-
-def write(path: Path, text: str) -> None:
-    """Write a file aside and rename it."""
-    aside = path.with_suffix(".tmp")
-    aside.write_text(text)
-    aside.replace(path)
+    rows = [[f"`{k}`", f"{f['value']:.3f}", f"{f['ci95'][0]:.3f} to {f['ci95'][1]:.3f}", str(f["n"])] for k, f in figures.items()]
+    return as_table(["figure", "value", "95% interval", "n"], rows)
 
 
 def main(
@@ -40,10 +31,9 @@ def main(
     target = folder / "quality.json"
     before = json.loads(target.read_text()) if only and target.exists() else {}
     figures = before | measure_quality(folder, only or list(MEASURES))
-    write(target, json.dumps(figures, indent=1) + "\n")
-    readme = folder / "README.md"
-    table = as_table(figures)
-    write(readme, MARKED.sub(lambda m: m[1] + table + m[2], readme.read_text()))
+    write_json(target, figures)
+    table = figures_table(figures)
+    fill_table(folder / "README.md", "figures", table)
     print(table)
 
 
