@@ -23,13 +23,13 @@ from vd_core.config import Params, load_params
 from vd_core.images import contact_sheet
 from vd_core.picks import sha256_of
 from vd_core.toybox.claims import Table, judge_claims, summarise
-from vd_core.toybox.evidence import Plan, Toys, load_plan, run_variant
+from vd_core.toybox.evidence import Plan, Toys, draw_bare, load_plan, run_variant
 from vd_core.training import Settings
 
 PLAN = Path("benchmarks/evidence.yaml")
 OUT, DOCUMENT, SHEET = Path("metrics/evidence.json"), Path("docs/evidence.md"), Path("docs/evidence.png")
 TUNING = Path("metrics/evidence_tuning.json")
-FIGURES = ("fidelity", "missing", "absent", "binding", "full_binding", "blend", "text_fidelity", "stitched")
+FIGURES = ("fidelity", "missing", "absent", "binding", "full_binding", "blend", "text_fidelity", "stitched", "stitched_bare")
 CHOSEN_BY = ("fidelity", "binding", "text_fidelity")
 """A learning rate is chosen by the mean of these."""
 
@@ -50,10 +50,13 @@ def run_job(params: Params, plan: Plan, variant: dict[str, Any], toys: Toys, nam
     about = {**decides, "method": variant["method"], "hlr": steps, "toys": toys, "weights": weights, "mix": params.mix.count}
     how = {k: v for k, v in asdict(plan).items() if k in ("seed", "prompts", "pictures", "candidates", "picks")}
     target = CACHE / "evidence" / name / fingerprint_of({**about, **how}, [])[:16]
+    base = Path(find_source(params.base).pipeline)
+    quieten_libraries()
     if not (target / "figures.json").exists():
-        quieten_libraries()
-        run_variant(Path(find_source(params.base).pipeline), toys, variant["method"], steps, settings, params.mix.count, plan, target)
+        run_variant(base, toys, variant["method"], steps, settings, params.mix.count, plan, target)
         shutil.rmtree(target / "progress", ignore_errors=True)
+    if not (target / "bare.json").exists():
+        draw_bare(base, toys, plan, target)
     return target
 
 
@@ -76,7 +79,12 @@ def run_all(params: Params, plan: Plan, variants: dict[str, dict[str, Any]], com
 
 def read_table(found: dict[str, dict[str, Path]], combinations: dict[str, Toys]) -> Table:
     """The rows of every variant, in one order."""
-    return {v: [row for c in combinations for row in json.loads((folders[c] / "figures.json").read_text())] for v, folders in found.items()}
+
+    def read_rows(folder: Path) -> list[dict[str, Any]]:
+        rows, bare = (json.loads((folder / f"{name}.json").read_text()) for name in ("figures", "bare"))
+        return [{**row, "stitched_bare": stitched} for row, stitched in zip(rows, bare, strict=True)]
+
+    return {v: [row for c in combinations for row in read_rows(folders[c])] for v, folders in found.items()}
 
 
 def write_document(report: dict[str, Any], found: dict[str, dict[str, Path]], combinations: dict[str, Toys]) -> None:

@@ -13,7 +13,7 @@ from vd_core.metrics.fidelity import refer_to
 from vd_core.metrics.report import to_unit
 from vd_core.toybox.claims import CLAIMS, Table, judge_claims
 from vd_core.toybox.draw import draw_scene
-from vd_core.toybox.evidence import Jury, Toys, load_jury, load_plan, read_row, run_variant
+from vd_core.toybox.evidence import Jury, Toys, draw_bare, load_jury, load_plan, read_row, run_variant
 from vd_core.toybox.world import HELD_OUT, Scene, Toy
 
 ROOT = Path(__file__).parent.parent
@@ -54,7 +54,7 @@ def table_of(**values: dict[str, float]) -> Table:
     """Rows in which every figure of every variant varies a little around 0.5 or around what `values` says."""
     names = ("disen_mix", "disen_mix_hlr", "dreambooth", "custom_diffusion", "svdiff")
     ablations = ("without_stitch_prompt", "without_visual_embedding", "without_weak_denoising")
-    base = {"fidelity": 0.5, "text_fidelity": 0.5, "stitched": 0.5}
+    base = {"fidelity": 0.5, "text_fidelity": 0.5, "stitched": 0.5, "stitched_bare": 0.5}
     return {
         name: [
             {**{k: v + 0.02 * (i % 5 - 2) for k, v in (base | values.get(name, {})).items()}, "subjects": 2 + (i >= 48)} for i in range(60)
@@ -106,4 +106,6 @@ def test_one_variant_from_pictures_to_figures(base_folders: dict[str, Path], kin
     rows = [run_variant(folder, {"dog": DOG, "car": CAR}, "disen_mix", 1, settings, 2, plan, tmp_path / str(n)) for n in range(2)]
     assert rows[0] == rows[1]
     assert len(rows[0]) == 4 and all(r["subjects"] == 2 for r in rows[0])
+    stitched = [draw_bare(folder, {"dog": DOG, "car": CAR}, plan, tmp_path / str(n)) for n in range(2)]
+    assert stitched[0] == stitched[1] and len(stitched[0]) == 4 and set(stitched[0]) <= {0.0, 1.0}
     assert (tmp_path / "0/pictures.png").read_bytes() == (tmp_path / "1/pictures.png").read_bytes()

@@ -5,12 +5,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import yaml
 from PIL import Image
 
 from vd_core.adapters import load_visual_adapter, save_lora
 from vd_core.bases import Base, load_base
+from vd_core.customisation import load_customisation
 from vd_core.data import build_data
 from vd_core.errors import InputError
 from vd_core.generation.images import generate_pictures
@@ -19,6 +21,7 @@ from vd_core.methods import METHODS
 from vd_core.metrics.fidelity import SubjectReference, refer_to
 from vd_core.metrics.judges import Judges, load_local_judges
 from vd_core.metrics.report import judge_picture, to_unit
+from vd_core.metrics.stitch import has_seam
 from vd_core.mixing import draw_mixtures, mix_pictures
 from vd_core.optimisation import Progress
 from vd_core.subjects import PLACEHOLDER_TOKENS, Subject, mixed_prompt, plain_prompt
@@ -26,7 +29,7 @@ from vd_core.toybox.demo import SEED, draw_subject
 from vd_core.toybox.reader import AttributeReader, load_reader, read_picture
 from vd_core.training import Settings, finetune
 
-SUBJECT_OFFSET, HLR_SEED, PICTURE_SEED = 10_000, 3 << 40, 5 << 40
+SUBJECT_OFFSET, HLR_SEED, PICTURE_SEED, BARE_SEED = 10_000, 3 << 40, 5 << 40, 7 << 40
 NUM_INFERENCE_STEPS, GUIDANCE_SCALE = 25, 4.0
 Toys = dict[str, tuple[str, str, str]]
 
@@ -110,6 +113,25 @@ def run_variant(
     aside.write_text(json.dumps(rows, indent=1) + "\n")
     aside.replace(target / "figures.json")
     return rows
+
+
+def draw_bare(folder: Path, toys: Toys, plan: Plan, target: Path) -> list[float]:
+    """1.0 for a picture with a seam, 0.0 for one without, of pictures of nothing but the toys (P_c: no place, no action).
+
+    Drawn by the base in `folder` with the weights in `target`; as many as there are other pictures. Writes `bare.png` and `bare.json` there.
+    """
+    base = load_base(str(folder), torch.device("cpu"))
+    load_customisation(base, target)
+    subjects, _ = draw_toys(toys, base)
+    count = len(plan.prompts) * plan.pictures
+    seeds = [BARE_SEED + i for i in range(count)]
+    drawn = generate_pictures(base, [mixed_prompt(subjects)] * count, seeds, NUM_INFERENCE_STEPS, GUIDANCE_SCALE)
+    contact_sheet([drawn], base.resolution, 0).save(target / "bare.png")
+    stitched = [float(has_seam(np.asarray(p))) for p in drawn]
+    aside = target / "bare.tmp"
+    aside.write_text(json.dumps(stitched) + "\n")
+    aside.replace(target / "bare.json")
+    return stitched
 
 
 def refinetune(
