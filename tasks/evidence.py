@@ -27,7 +27,7 @@ from vd_core.toybox.evidence import Plan, Toys, draw_bare, load_plan, run_varian
 from vd_core.training import Settings
 
 PLAN = Path("benchmarks/evidence.yaml")
-OUT, DOCUMENT, SHEET = Path("metrics/evidence.json"), Path("docs/evidence.md"), Path("docs/evidence.png")
+OUT, DOCUMENT, SHEET, README = Path("metrics/evidence.json"), Path("docs/evidence.md"), Path("docs/evidence.png"), Path("README.md")
 TUNING = Path("metrics/evidence_tuning.json")
 FIGURES = ("fidelity", "missing", "absent", "binding", "full_binding", "blend", "text_fidelity", "stitched", "stitched_bare")
 CHOSEN_BY = ("fidelity", "binding", "text_fidelity")
@@ -100,6 +100,7 @@ def write_document(report: dict[str, Any], found: dict[str, dict[str, Path]], co
     table = as_table(["", *(f.replace("_", " ") for f in FIGURES)], figures)
     verdicts = as_table(["claim", "the paper", "here", "difference (95% interval)", "pictures"], claims)
     fill_table(DOCUMENT, "table", f"{table}\n{verdicts}")
+    fill_table(README, "claims", as_table(["claim", "the paper", "on the embedded base"], [row[:3] for row in claims]))
     rows = [[Image.open(folders[c] / "pictures.png").convert("RGB") for c in combinations] for folders in found.values()]
     contact_sheet([[p for picture in row for p in split(picture)] for row in rows], 64).quantize(128).save(SHEET, optimize=True)
 
