@@ -94,15 +94,23 @@ def measure_clip(s: Subjects) -> Iterator[tuple[str, dict]]:
 @torch.no_grad()
 def measure_judges(s: Subjects) -> Iterator[tuple[str, dict]]:
     """The reader on held-out drawings, the detector's AP50, identity retrieval among 50 held-out identities in another pose."""
-    pictures, backgrounds, crops, toys, _ = draw_crops(SEED + 20_000, 600)
-    logits, labels = s.reader.read_toys(to_unit_array(crops)), attribute_labels(toys)
-    for name in ("kind", "colour", "pattern"):
-        yield f"judge_{name}", figure((logits[name].argmax(1) == labels[name]).float().numpy())
-    read = s.reader.read_backgrounds(to_unit_array(pictures)).argmax(1)
-    truth = torch.tensor([list(BACKGROUNDS).index(b) for b in backgrounds])
-    yield "judge_background", figure((read == truth).float().numpy())
+    yield from measure_reader(s)
     yield "detector_ap50", measure_ap50(s.judges)
     yield "identity_retrieval", measure_identity(s)
+
+
+def measure_reader(s: Subjects, pictures: int = 2400, batch: int = 600) -> Iterator[tuple[str, dict]]:
+    """How often the reader reads a drawn toy's kind, colour and pattern right, and a drawing's background."""
+    right: dict[str, list[float]] = {"kind": [], "colour": [], "pattern": [], "background": []}
+    for seed in range(SEED + 20_000, SEED + 20_000 + pictures, batch):
+        drawings, backgrounds, crops, toys, _ = draw_crops(seed, batch)
+        logits, labels = s.reader.read_toys(to_unit_array(crops)), attribute_labels(toys)
+        logits["background"] = s.reader.read_backgrounds(to_unit_array(drawings))
+        labels["background"] = torch.tensor([list(BACKGROUNDS).index(b) for b in backgrounds])
+        for name, hits in right.items():
+            hits += (logits[name].argmax(1) == labels[name]).float().tolist()
+    for name, hits in right.items():
+        yield f"judge_{name}", figure(hits)
 
 
 def to_unit_array(pictures: np.ndarray) -> torch.Tensor:
