@@ -13,13 +13,14 @@ from vd_core.bases import MODELS, load_base
 from vd_core.data import tokenize
 from vd_core.metrics.judges import load_local_judges
 from vd_core.subjects import PLACEHOLDER_TOKENS
-from vd_core.toybox.autoencoder import build_vae, draw_batch, load_trained_vae, train_vae
+from vd_core.toybox.autoencoder import SECOND, build_vae, draw_batch, load_trained_vae, train_vae
 from vd_core.toybox.demo import SUBJECTS
-from vd_core.toybox.denoiser import LatentPool, build_noise_scheduler
+from vd_core.toybox.denoiser import CROWDED, SLIDING, LatentPool, build_noise_scheduler
 from vd_core.toybox.encoders import ContrastivePair, build_tokenizer, load_trained_encoders, train_image_encoder
 from vd_core.toybox.motion_modules import sample_high_timesteps
 from vd_core.toybox.tracking import name_motion
 from vd_core.toybox.trainer import ema_weights, fit
+from vd_core.toybox.words import DIRECTIONS
 from vd_core.toybox.world import COLOURS, HELD_OUT, KINDS
 
 ROOT = Path(__file__).parent.parent
@@ -61,6 +62,20 @@ def test_identity_tokens_can_be_told_apart() -> None:
 
     colours, tokens = torch.pdist(read(COLOURS)), torch.pdist(read(PLACEHOLDER_TOKENS))
     assert tokens.min() > 0.5 * colours.median()
+
+
+@torch.no_grad()
+def test_left_and_right_can_be_told_apart() -> None:
+    """They move the text's embedding, from where they stand to its end, at least half as far as two colours do."""
+    base = load_base(str(TOYBOX), torch.device("cpu"))
+
+    def read(sentence: str, words: Iterable[str], start: int) -> torch.Tensor:
+        texts = [[sentence.format(word, kind) for kind in KINDS] for word in words]
+        return torch.stack([base.text_encoder(tokenize(base, t)).last_hidden_state[:, start : start + 5].flatten() for t in texts])
+
+    ways = torch.pdist(read("a {1} sliding to the {0} in the city", DIRECTIONS, start=6))
+    colours = torch.pdist(read("a {0} {1} in the city", COLOURS, start=2))
+    assert ways.min() > 0.5 * colours.median()
 
 
 def test_its_judges_load() -> None:
@@ -114,7 +129,7 @@ def test_motions_are_named() -> None:
 
 def test_a_crowded_pool_has_mostly_two_toys(tmp_path: Path) -> None:
     vae = build_vae().eval().requires_grad_(False)
-    pool = LatentPool(tmp_path, vae, crowded=True)
+    pool = LatentPool(tmp_path, vae, CROWDED)
     counts = [len(pool.scene(i).toys) for i in range(200)]
     assert counts.count(2) > 0.45 * len(counts) and set(counts) == {1, 2, 3, 4}
     latents = pool.get(np.array([3, 5]))
@@ -122,10 +137,17 @@ def test_a_crowded_pool_has_mostly_two_toys(tmp_path: Path) -> None:
     assert not torch.equal(latents[0], LatentPool(tmp_path / "other", vae).get(np.array([3]))[0])
 
 
+def test_in_half_of_a_sliding_pool_all_toys_slide_one_way(tmp_path: Path) -> None:
+    pool = LatentPool(tmp_path, build_vae(), SLIDING)
+    pictures = [{t.motion for t in scene.toys} for scene in map(pool.scene, range(300)) if not scene.regions]
+    left, right = (sum(m == {way} for m in pictures) / len(pictures) for way in ("left", "right"))
+    assert left == pytest.approx(0.25, abs=0.06) and right == pytest.approx(0.25, abs=0.06)
+
+
 def test_the_autoencoder_trained_on_stays_near_its_latents(tmp_path: Path) -> None:
     torch.manual_seed(0)
     start = build_vae().requires_grad_(False)
-    again = load_trained_vae(train_vae(tmp_path, 2, start, batch=2))
+    again = load_trained_vae(train_vae(tmp_path, 2, SECOND, start, batch=2))
     pictures = draw_batch(7, 2)
     with torch.no_grad():
         before, after = (vae.encode(pictures).latent_dist.mean for vae in (start, again))

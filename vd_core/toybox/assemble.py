@@ -25,10 +25,10 @@ def assemble(states: Path, target: Path) -> None:
     processor = CLIPImageProcessor(
         size={"shortest_edge": SIZE}, crop_size={"height": SIZE, "width": SIZE}, image_mean=list(CLIP_MEAN), image_std=list(CLIP_STD)
     )
-    vae = load_trained_vae(states / "autoencoder_on" / "state.safetensors")
+    vae = load_trained_vae(states / "autoencoder_last" / "state.safetensors")
     tokenizer, pair = load_trained_encoders(states / "image_encoder" / "state.safetensors")
     unet = build_unet()
-    unet.load_state_dict(trained_part(states / "unet_on" / "state.safetensors", "unet"))
+    unet.load_state_dict(trained_part(states / "unet_last" / "state.safetensors", "unet"))
     export_motion_adapter(unet, states / "motion" / "state.safetensors").half().save_pretrained(target / "motion_adapter")
     pipeline = StableDiffusionPipeline(
         vae, pair.text_encoder, tokenizer, unet, build_noise_scheduler(), None, processor, pair.image_encoder, requires_safety_checker=False

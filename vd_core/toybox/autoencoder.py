@@ -1,5 +1,6 @@
 """The embedded base's `AutoencoderKL`: 64 x 64 pictures to 16 x 16 latents of 8 channels."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,22 @@ from vd_core.toybox.trainer import ema_weights, fit
 from vd_core.toybox.world import sample_scene
 
 BATCH = 16
-FURTHER_OFFSET = 25_000_000
-ANCHOR = 0.1  # weight of leaving the first training's latents
 SEED = 100_000_000  # the first picture's seed; each training draws from a range of its own
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a training of the autoencoder weighs beside L2 on the pixels, and the range of its seeds."""
+
+    offset: int
+    l1: float
+    kl: float
+    hold: float = 0.0  # of its means to those that it started from
+
+
+FIRST = Weights(0, l1=1.0, kl=1e-6)
+SECOND = Weights(25_000_000, l1=1.0, kl=1e-7, hold=0.1)
+THIRD = Weights(30_000_000, l1=0.1, kl=1e-7, hold=0.01)
 
 
 def build_vae() -> AutoencoderKL:
@@ -41,8 +55,8 @@ def draw_batch(seed: int, count: int) -> torch.Tensor:
     return to_tensor(np.stack([draw_scene(sample_scene(seed + i))[0] for i in range(count)]))
 
 
-def train_vae(folder: Path, steps: int, start: AutoencoderKL | None = None, batch: int = BATCH) -> Path:
-    """L1 + L2 on the pixels and a light KL on the latents; half a second a step of 16 pictures on one core.
+def train_vae(folder: Path, steps: int, weights: Weights = FIRST, start: AutoencoderKL | None = None, batch: int = BATCH) -> Path:
+    """L2 and L1 on the pixels and a light KL on the latents; half a second a step of 16 pictures on one core.
 
     On from `start`, the means are also held near those of `start`, so that what was trained on its latents stays of use, and the KL is
     lighter: details then find room below the noise that the first training's latents bore.
@@ -50,20 +64,20 @@ def train_vae(folder: Path, steps: int, start: AutoencoderKL | None = None, batc
     vae = build_vae().to(memory_format=torch.channels_last)
     if start is not None:
         vae.load_state_dict(start.state_dict())
-    offset, kl_weight = (FURTHER_OFFSET, 1e-7) if start else (0, 1e-6)
 
     def loss_fn(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
-        pixel_values = draw_batch(SEED + offset + step * batch, batch).to(memory_format=torch.channels_last)
+        pixel_values = draw_batch(SEED + weights.offset + step * batch, batch).to(memory_format=torch.channels_last)
         posterior = vae.encode(pixel_values).latent_dist
         noise = torch.randn(posterior.mean.shape, generator=generator)
         decoded = vae.decode(posterior.mean + posterior.std * noise).sample.float()
         mse = F.mse_loss(decoded, pixel_values)
-        losses = {"loss": mse + F.l1_loss(decoded, pixel_values) + kl_weight * posterior.kl().mean(), "mse": mse}
+        loss = mse + weights.l1 * F.l1_loss(decoded, pixel_values) + weights.kl * posterior.kl().mean()
+        losses = {"loss": loss, "mse": mse}
         if start is not None:
             with torch.no_grad():
                 anchor = start.encode(pixel_values).latent_dist.mean
             losses["drift"] = F.mse_loss(posterior.mean.float(), anchor.float())
-            losses["loss"] = losses["loss"] + ANCHOR * losses["drift"]
+            losses["loss"] = loss + weights.hold * losses["drift"]
         return losses
 
     return fit("autoencoder", vae, loss_fn, folder, steps, peak_lr=1e-3, ema_decay=0.998)

@@ -1,5 +1,6 @@
 """The embedded base's `UNet2DConditionModel`: v-prediction on cached latents, with classifier-free guidance dropout."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from vd_core.toybox.autoencoder import to_tensor
-from vd_core.toybox.draw import draw_scene
+from vd_core.toybox.draw import draw_scene, in_motion
 from vd_core.toybox.encoders import WIDTH, tokenize
 from vd_core.toybox.trainer import ema_weights, fit
 from vd_core.toybox.world import Scene, caption, sample_scene
@@ -19,9 +20,22 @@ BATCH = 32
 SEED = 300_000_000
 POOL = 65_536  # pictures whose latents are kept; captions are written anew each time
 LATENTS = (8, 16, 16)
-CROWDED_OFFSET, CROWDS = 10_000_000, (0.25, 0.58, 0.13, 0.04)
 CAPTION_DROPOUT = 0.1
 TEXT_OFFSET = 1_000_000  # the second training's steps draw other captions and other orders
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Which pictures a pool holds: the range of their seeds, the odds of one to four toys (None: the world's own), the share in which all slide."""
+
+    offset: int = 0
+    crowds: tuple[float, ...] | None = None
+    slides: float = 0.0
+
+
+WORLD = Mixture()
+CROWDED = Mixture(10_000_000, (0.25, 0.58, 0.13, 0.04))
+SLIDING = Mixture(20_000_000, CROWDED.crowds, slides=0.4)
 
 
 def build_unet() -> UNet2DConditionModel:
@@ -53,23 +67,22 @@ def build_noise_scheduler() -> DDPMScheduler:
 
 
 class LatentPool:
-    """Scaled latents of POOL drawn pictures, float16 on disk, each computed once, by whoever needs it first.
+    """Scaled latents of POOL drawn pictures of a mixture, float16 on disk, each computed once, by whoever needs it first."""
 
-    A `crowded` pool has other pictures, most of them of two toys.
-    """
-
-    def __init__(self, folder: Path, vae: AutoencoderKL, crowded: bool = False):
+    def __init__(self, folder: Path, vae: AutoencoderKL, mixture: Mixture = WORLD):
         folder.mkdir(parents=True, exist_ok=True)
-        self.vae, self.crowded = vae, crowded
+        self.vae, self.mixture = vae, mixture
         self.latents = _open_memmap(folder / "latents.npy", np.float16, (POOL, *LATENTS))
         self.ready = _open_memmap(folder / "ready.npy", np.bool_, (POOL,))
 
     def scene(self, index: int) -> Scene:
         """The ground truth of picture `index`."""
-        if not self.crowded:
-            return sample_scene(SEED + index)
-        count = int(np.random.default_rng([index, 5]).choice([1, 2, 3, 4], p=CROWDS))
-        return sample_scene(SEED + CROWDED_OFFSET + index, count)
+        rng, crowds = np.random.default_rng([index, 5]), self.mixture.crowds
+        count = int(rng.choice([1, 2, 3, 4], p=crowds)) if crowds else None
+        scene = sample_scene(SEED + self.mixture.offset + index, count)
+        if not scene.regions and rng.random() < self.mixture.slides:
+            scene = in_motion(scene, str(rng.choice(["left", "right"])))
+        return scene
 
     def get(self, indices: np.ndarray) -> torch.Tensor:
         """Float32 latents `[len(indices), *LATENTS]`."""

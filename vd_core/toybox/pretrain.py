@@ -9,15 +9,15 @@ from transformers import CLIPTokenizer
 
 from vd_core.bases import load_base
 from vd_core.toybox.assemble import export_motion_adapter
-from vd_core.toybox.autoencoder import load_trained_vae, train_vae
-from vd_core.toybox.denoiser import LatentPool, build_noise_scheduler, build_unet, train_unet, trained_part
+from vd_core.toybox.autoencoder import SECOND, THIRD, load_trained_vae, train_vae
+from vd_core.toybox.denoiser import CROWDED, SLIDING, LatentPool, build_noise_scheduler, build_unet, train_unet, trained_part
 from vd_core.toybox.encoders import ContrastivePair, load_trained_encoders, train_encoders, train_image_encoder
 from vd_core.toybox.judges import train_clip, train_detector, train_identity
 from vd_core.toybox.motion_modules import train_motion_adapter
-from vd_core.toybox.rare_words import place_rare_words
 from vd_core.toybox.reader import train_reader
+from vd_core.toybox.words import place_directions, place_rare_words
 
-ON_LR = 4e-4
+ON_LR, LAST_LR = 4e-4, 5e-4
 STEPS = {
     "autoencoder": 2100,
     "encoders": 800,
@@ -25,8 +25,10 @@ STEPS = {
     "unet_text": 11_400,
     "autoencoder_on": 3600,
     "unet_on": 4700,
-    "motion": 5600,
-    "image_encoder": 1450,
+    "autoencoder_last": 7000,
+    "unet_last": 1600,
+    "motion": 9600,
+    "image_encoder": 3500,
     "detector": 3100,
     "identity": 1300,
     "clip": 500,
@@ -48,12 +50,13 @@ def load_vae(states: Path, training: str) -> AutoencoderKL:
 def load_text(states: Path, drawing: str | None = None) -> tuple[CLIPTokenizer, ContrastivePair]:
     """Tokenizer and frozen encoders: as contrastively trained, or with the text encoder that came out of the training called `drawing`.
 
-    The latter's rare words are put where they can be told apart.
+    The latter's rare words, left and right are put where they can be told apart.
     """
     tokenizer, pair = load_trained_encoders(state_of(states, "encoders"))
     if drawing:
         pair.text_encoder.load_state_dict(trained_part(state_of(states, drawing), "text_encoder"))
         place_rare_words(pair.text_encoder, tokenizer)
+        place_directions(pair.text_encoder, tokenizer)
     return tokenizer, pair.eval().requires_grad_(False)
 
 
@@ -80,14 +83,21 @@ def train_unet_and_text(states: Path, folder: Path, steps: int) -> None:
 def train_unet_on(states: Path, folder: Path, steps: int) -> None:
     """On from there with the better autoencoder's latents, mostly of two toys; the text encoder stays."""
     tokenizer, pair = load_text(states, "unet_text")
-    pool = LatentPool(states / "pool_on", load_vae(states, "autoencoder_on"), crowded=True)
+    pool = LatentPool(states / "pool_on", load_vae(states, "autoencoder_on"), CROWDED)
     train_unet(folder, pool, tokenizer, pair.text_encoder, steps, start=load_unet(state_of(states, "unet_text")), peak_lr=ON_LR)
+
+
+def train_last_unet(states: Path, folder: Path, steps: int) -> None:
+    """On from there with the last autoencoder's latents; in four in ten pictures all toys slide, since little in a frame tells left from right."""
+    tokenizer, pair = load_text(states, "unet_text")
+    pool, start = LatentPool(states / "pool_last", load_vae(states, "autoencoder_last"), SLIDING), load_unet(state_of(states, "unet_on"))
+    train_unet(folder, pool, tokenizer, pair.text_encoder, steps, start=start, peak_lr=LAST_LR)
 
 
 def train_motion(states: Path, folder: Path, steps: int) -> None:
     """The motion adapter, on the finished U-Net."""
     tokenizer, pair = load_text(states, "unet_text")
-    unet, vae = load_unet(state_of(states, "unet_on")), load_vae(states, "autoencoder_on")
+    unet, vae = load_unet(state_of(states, "unet_last")), load_vae(states, "autoencoder_last")
     train_motion_adapter(folder, unet, build_noise_scheduler(), vae, tokenizer, pair.text_encoder, steps)
 
 
@@ -96,8 +106,10 @@ TRAININGS: dict[str, Callable[[Path, Path, int], object]] = {
     "encoders": lambda states, folder, steps: train_encoders(folder, steps),
     "unet": train_first_unet,
     "unet_text": train_unet_and_text,
-    "autoencoder_on": lambda states, folder, steps: train_vae(folder, steps, load_vae(states, "autoencoder")),
+    "autoencoder_on": lambda states, folder, steps: train_vae(folder, steps, SECOND, load_vae(states, "autoencoder")),
     "unet_on": train_unet_on,
+    "autoencoder_last": lambda states, folder, steps: train_vae(folder, steps, THIRD, load_vae(states, "autoencoder_on")),
+    "unet_last": train_last_unet,
     "motion": train_motion,
     "image_encoder": lambda states, folder, steps: train_image_encoder(folder, steps, load_text(states, "unet_text")[1]),
     "detector": lambda states, folder, steps: train_detector(folder, steps),
@@ -119,7 +131,7 @@ def train_on(states: Path, folder: Path) -> None:
     The autoencoder and the text encoder stay, since all else was trained on what they say.
     """
     base = load_base(str(folder), torch.device("cpu"), motion=True)
-    pool = LatentPool(states / "pool", base.vae, crowded=True)
+    pool = LatentPool(states / "pool", base.vae, SLIDING)
     drawing = train_unet(states / "unet", pool, base.tokenizer, base.text_encoder, STEPS["unet_on"], start=base.unet, peak_lr=ON_LR)
     unet = load_unet(drawing)
     noise_scheduler, encoders = build_noise_scheduler(), (base.tokenizer, base.text_encoder)
