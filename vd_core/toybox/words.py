@@ -6,6 +6,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from vd_core.toybox.world import KINDS, RARE_WORDS, vocabulary
 
 DIRECTIONS = ("left", "right")
+CANDIDATES = 1024
 
 
 def place_rare_words(text_encoder: CLIPTextModel, tokenizer: CLIPTokenizer) -> None:
@@ -27,15 +28,16 @@ def place_directions(text_encoder: CLIPTextModel, tokenizer: CLIPTokenizer) -> N
 
 
 @torch.no_grad()
-def place_words(
-    text_encoder: CLIPTextModel, tokenizer: CLIPTokenizer, words: tuple[str, ...], sentences: list[str], tail: int, candidates: int = 1024
-) -> None:
-    """Of random mixtures of the other words' embeddings give `words` those whose sentences lie farthest apart in their last `tail` tokens."""
+def place_words(text_encoder: CLIPTextModel, tokenizer: CLIPTokenizer, words: tuple[str, ...], sentences: list[str], tail: int) -> None:
+    """Of random mixtures of the other words' embeddings give `words` those whose sentences lie farthest apart, in place.
+
+    Each of `sentences` has a {} for the word, and all are as long; how they read is their last `tail` hidden states, `[sentences, tail, width]`.
+    """
     embeddings = text_encoder.get_input_embeddings().weight
     others = sorted({*vocabulary()} - {*RARE_WORDS} - {*words})
     placed, said = (tokenizer.convert_tokens_to_ids([f"{w}</w>" for w in some]) for some in (words, others))
     known = embeddings[said]
-    directions = torch.randn(candidates, len(said), generator=torch.Generator().manual_seed(0)) @ (known - known.mean(0))
+    directions = torch.randn(CANDIDATES, len(said), generator=torch.Generator().manual_seed(0)) @ (known - known.mean(0))
     mixtures = known.mean(0) + directions / directions.norm(dim=1, keepdim=True) * known.norm(dim=1).mean()
     ids = tokenizer([s.format(words[0]) for s in sentences], return_tensors="pt").input_ids
     read = []
