@@ -60,14 +60,21 @@ def run_job(params: Params, plan: Plan, variant: dict[str, Any], toys: Toys, nam
     return target
 
 
+def weights_read(variant: dict[str, Any], hashes: dict[Path, str]) -> str:
+    """The hashes of the weights that decide a variant's figures: no motion modules, no text head, and the image encoder only for `f_j`."""
+    sees = variant["method"] == "disen_mix" and variant.get("visual_embedding", True)
+    passed_over = {"motion_adapter", "text_head"} | (set() if sees else {"image_encoder"})
+    return "".join(h for path, h in hashes.items() if not passed_over & {path.parent.name, path.stem})
+
+
 def run_all(params: Params, plan: Plan, variants: dict[str, dict[str, Any]], combinations: dict[str, Toys]) -> dict[str, dict[str, Path]]:
     """Every variant on every combination, one process a core; finished ones are taken from before. Folders by variant and combination."""
     folder = Path(find_source(params.base).pipeline)
-    weights = "".join(sha256_of(p) for p in sorted(folder.rglob("*.safetensors")) if p.parent.name != "motion_adapter")
+    hashes = {p: sha256_of(p) for p in sorted(folder.rglob("*.safetensors"))}
     found: dict[str, dict[str, Path]] = {v: {} for v in variants}
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
         jobs = {
-            pool.submit(run_job, params, plan, variant, toys, f"{v}-{c}", weights): (v, c)
+            pool.submit(run_job, params, plan, variant, toys, f"{v}-{c}", weights_read(variant, hashes)): (v, c)
             for c, toys in combinations.items()
             for v, variant in variants.items()
         }

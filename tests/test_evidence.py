@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tasks.evidence import weights_read
 from tests.test_losses_and_step import SETTINGS
 from vd_core.errors import InputError
 from vd_core.metrics.fidelity import refer_to
@@ -109,3 +110,11 @@ def test_one_variant_from_pictures_to_figures(base_folders: dict[str, Path], kin
     stitched = [draw_bare(folder, {"dog": DOG, "car": CAR}, plan, tmp_path / str(n)) for n in range(2)]
     assert stitched[0] == stitched[1] and len(stitched[0]) == 4 and set(stitched[0]) <= {0.0, 1.0}
     assert (tmp_path / "0/pictures.png").read_bytes() == (tmp_path / "1/pictures.png").read_bytes()
+
+
+def test_only_weights_that_decide_a_variant_make_it_anew() -> None:
+    parts = ("unet", "image_encoder", "motion_adapter")
+    hashes = {Path(f"base/{p}/model.safetensors"): p for p in parts} | {Path("base/judges/text_head.safetensors"): "text_head"}
+    assert weights_read({"method": "disen_mix"}, hashes) == "unetimage_encoder"
+    assert weights_read({"method": "disen_mix", "visual_embedding": False}, hashes) == "unet"
+    assert weights_read({"method": "dreambooth"}, hashes) == "unet"
