@@ -9,7 +9,7 @@ from diffusers import AutoencoderKL, DDPMScheduler, MotionAdapter, StableDiffusi
 from transformers import CLIPImageProcessor, CLIPTextConfig, CLIPTextModel, CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from vd_core.bases import Base, load_base
-from vd_core.toybox.encoders import build_tokenizer
+from vd_core.toybox.tokens import build_tokenizer
 
 torch.set_num_threads(1)
 

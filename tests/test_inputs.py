@@ -14,7 +14,7 @@ from vd_core.config import load_params, raise_sampling_round
 from vd_core.errors import InputError
 from vd_core.images import find_pictures, load_picture
 from vd_core.subjects import check_placeholder_tokens, load_subjects
-from vd_core.toybox.encoders import build_tokenizer
+from vd_core.toybox.tokens import build_tokenizer
 from vd_core.video import load_clip
 
 ROOT = Path(__file__).parent.parent

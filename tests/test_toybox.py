@@ -14,10 +14,12 @@ from vd_core.data import tokenize
 from vd_core.metrics.judges import load_local_judges
 from vd_core.subjects import PLACEHOLDER_TOKENS
 from vd_core.toybox.autoencoder import SECOND, build_vae, draw_batch, load_trained_vae, train_vae
+from vd_core.toybox.contrastive import APART, ContrastivePair, draw_captioned_batch, load_trained_encoders, train_image_encoder
 from vd_core.toybox.demo import SUBJECTS
 from vd_core.toybox.denoiser import CROWDED, SLIDING, LatentPool, build_noise_scheduler
-from vd_core.toybox.encoders import ContrastivePair, build_tokenizer, load_trained_encoders, train_image_encoder
-from vd_core.toybox.motion_modules import sample_high_timesteps
+from vd_core.toybox.encoders import embed_captions, load_text_head
+from vd_core.toybox.motion_modules import sample_even_timesteps, sample_high_timesteps
+from vd_core.toybox.tokens import build_tokenizer
 from vd_core.toybox.tracking import name_motion
 from vd_core.toybox.trainer import ema_weights, fit
 from vd_core.toybox.words import DIRECTIONS
@@ -159,10 +161,48 @@ def test_the_image_encoder_follows_a_frozen_text_encoder(tmp_path: Path) -> None
     before = {k: v.clone() for k, v in pair.state_dict().items()}
     _, after = load_trained_encoders(train_image_encoder(tmp_path, 1, pair, batch=4))
     moved = {k.split(".")[0] for k, v in after.state_dict().items() if not torch.equal(v, before[k])}
-    assert moved == {"image_encoder", "text_projection", "logit_scale"}
+    assert moved == {"image_encoder", "text_head", "logit_scale"}
+
+
+@torch.no_grad()
+def test_a_captions_embedding_does_not_depend_on_its_neighbours() -> None:
+    """The longest caption of a batch decides how much padding there is; no other caption's embedding may show it."""
+    base, head = load_base(str(TOYBOX), torch.device("cpu")), load_text_head(TOYBOX)
+    captions = ["a cat", "a striped red and blue dog with a hat, a plain green and pink robot, and a bear in the snow"]
+    together = embed_captions(base.text_encoder, head, tokenize(base, captions))
+    for i, text in enumerate(captions):
+        alone = embed_captions(base.text_encoder, head, tokenize(base, [text]))
+        assert torch.allclose(alone[0], together[i], atol=1e-5)
+
+
+@torch.no_grad()
+def test_the_order_of_two_toys_says_little_to_its_text_head() -> None:
+    """A picture does not show in which order a caption names what is in it; another colour it shows."""
+    base, head, colours = load_base(str(TOYBOX), torch.device("cpu")), load_text_head(TOYBOX), list(COLOURS)
+    said, turned, other = (
+        embed_captions(
+            base.text_encoder, head, tokenize(base, [text.format(k, KINDS[i - 1], *np.roll(colours, i)) for i, k in enumerate(KINDS)])
+        )
+        for text in ("a {2} {0} and a {3} {1} in the snow", "a {3} {1} and a {2} {0} in the snow", "a {2} {0} and a {4} {1} in the snow")
+    )
+    order, colour = (1 - (said * changed).sum(1).mean() for changed in (turned, other))
+    assert order < colour / 3
+
+
+def test_a_drawn_picture_comes_again_with_another_caption() -> None:
+    first, said = draw_captioned_batch(0, 0, 8)
+    later, said_later = draw_captioned_batch(0, APART, 8)
+    assert np.array_equal(first[2:], later[:6]) and not np.array_equal(first[:2], later[6:])
+    assert set(said[2:]) != set(said_later[:6])
 
 
 def test_motion_is_learnt_from_noisy_clips() -> None:
     timesteps = sample_high_timesteps(4000, build_noise_scheduler(), torch.Generator().manual_seed(0))
     assert int(timesteps.min()) >= 0 and int(timesteps.max()) < 1000
     assert float((timesteps > 500).float().mean()) == pytest.approx(0.788, abs=0.02)  # P(z > -0.8)
+
+
+def test_its_details_are_learnt_at_every_timestep() -> None:
+    timesteps = sample_even_timesteps(4000, build_noise_scheduler(), torch.Generator().manual_seed(0))
+    assert int(timesteps.min()) < 5 and int(timesteps.max()) in range(995, 1000)
+    assert torch.histc(timesteps.float(), 4, 0, 1000) / 4000 == pytest.approx(0.25, abs=0.02)

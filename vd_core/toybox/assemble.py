@@ -6,13 +6,13 @@ from pathlib import Path
 
 import torch
 from diffusers import MotionAdapter, StableDiffusionPipeline, UNet2DConditionModel, UNetMotionModel
-from safetensors.torch import save_file
 from transformers import CLIPImageProcessor
 
 from vd_core.toybox.autoencoder import load_trained_vae
+from vd_core.toybox.contrastive import CLIP_MEAN, CLIP_STD, load_trained_encoders
 from vd_core.toybox.denoiser import build_noise_scheduler, build_unet, trained_part
 from vd_core.toybox.draw import SIZE
-from vd_core.toybox.encoders import CLIP_MEAN, CLIP_STD, load_trained_encoders
+from vd_core.toybox.encoders import save_text_head
 from vd_core.toybox.judges import save_judges
 from vd_core.toybox.motion_modules import build_motion_adapter
 from vd_core.toybox.trainer import ema_weights
@@ -29,7 +29,7 @@ def assemble(states: Path, target: Path) -> None:
     tokenizer, pair = load_trained_encoders(states / "image_encoder" / "state.safetensors")
     unet = build_unet()
     unet.load_state_dict(trained_part(states / "unet_last" / "state.safetensors", "unet"))
-    export_motion_adapter(unet, states / "motion" / "state.safetensors").half().save_pretrained(target / "motion_adapter")
+    export_motion_adapter(unet, states / "motion_last" / "state.safetensors").half().save_pretrained(target / "motion_adapter")
     pipeline = StableDiffusionPipeline(
         vae, pair.text_encoder, tokenizer, unet, build_noise_scheduler(), None, processor, pair.image_encoder, requires_safety_checker=False
     )
@@ -38,7 +38,7 @@ def assemble(states: Path, target: Path) -> None:
     for part in ("text_encoder", "image_encoder"):
         load_as_float32(target / part / "config.json")
     (target / "judges").mkdir(parents=True, exist_ok=True)
-    save_file({"weight": pair.text_projection.weight.half().contiguous()}, target / "judges" / "text_projection.safetensors")
+    save_text_head(pair.text_head, target)
     save_judges({name: states / name / "state.safetensors" for name in JUDGES}, target / "judges")
 
 

@@ -12,7 +12,8 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from vd_core.toybox.autoencoder import to_tensor
 from vd_core.toybox.draw import draw_scene, in_motion
-from vd_core.toybox.encoders import WIDTH, tokenize
+from vd_core.toybox.encoders import WIDTH
+from vd_core.toybox.tokens import tokenize
 from vd_core.toybox.trainer import ema_weights, fit
 from vd_core.toybox.world import Scene, caption, sample_scene
 

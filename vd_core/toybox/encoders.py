@@ -1,61 +1,18 @@
-"""The embedded base's CLIP: tokenizer, text and image encoder of one width, trained contrastively on drawn pictures and captions."""
+"""The embedded base's CLIP: text and image encoder of one width, and the head over the text's states."""
 
-import math
-from collections import Counter
-from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer, CLIPVisionConfig, CLIPVisionModelWithProjection
 
-from vd_core.toybox.draw import SIZE, draw_scene
-from vd_core.toybox.trainer import ema_weights, fit
-from vd_core.toybox.world import caption, sample_scene, vocabulary
+from vd_core.toybox.draw import SIZE
+from vd_core.toybox.tokens import MAX_TOKENS
 
 WIDTH = 192
-MAX_TOKENS = 48
-BATCH = 128
-SEED, IMAGE_OFFSET = 200_000_000, 10_000_000
-CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
-CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
-
-
-def build_tokenizer() -> CLIPTokenizer:
-    """A byte-pair `CLIPTokenizer` in which every word of the drawn world is one token; the same ids in every process."""
-    merges = learn_merges(vocabulary())
-    letters = [chr(c) for c in range(33, 127)]
-    pieces = [*letters, *(f"{letter}</w>" for letter in letters), *("".join(pair) for pair in merges)]
-    vocab = {piece: i for i, piece in enumerate(dict.fromkeys([*pieces, "<|startoftext|>", "<|endoftext|>"]))}
-    return CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=MAX_TOKENS)
-
-
-def learn_merges(words: list[str]) -> list[tuple[str, str]]:
-    """Byte-pair merges, most frequent pair first and ties in alphabetical order, until every word is one piece.
-
-    tokenizers' own trainer breaks ties at random, so that two processes disagreed about "cat" and "car".
-    """
-    split = [[*word[:-1], word[-1] + "</w>"] for word in words]
-    merges: list[tuple[str, str]] = []
-    while counts := Counter(pair for pieces in split for pair in pairwise(pieces)):
-        best = min(counts, key=lambda pair: (-counts[pair], pair))
-        merges.append(best)
-        split = [merge_pair(pieces, best) for pieces in split]
-    return merges
-
-
-def merge_pair(pieces: list[str], pair: tuple[str, str]) -> list[str]:
-    """`pieces` with every occurrence of `pair` joined, from the left."""
-    merged: list[str] = []
-    for piece in pieces:
-        if merged and (merged[-1], piece) == pair:
-            merged[-1] += piece
-        else:
-            merged.append(piece)
-    return merged
+TEXT_HEAD = "judges/text_head.safetensors"
 
 
 def build_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
@@ -91,78 +48,41 @@ def build_image_encoder() -> CLIPVisionModelWithProjection:
     )
 
 
-class ContrastivePair(nn.Module):
-    """Both encoders, the text projection that training alone needs, and the temperature."""
+class TextHead(nn.Module):
+    """The text encoder's states into one embedding: a transformer layer, the mean over the caption's words, a projection.
 
-    def __init__(self, tokenizer: CLIPTokenizer):
+    The state that the text encoder pools says the order in which a caption names its toys almost as loudly as another colour, which no picture
+    shows and no projection undoes. Here the order says little. What belongs to what says as little still: among drawn pictures chance never
+    asks to tell "a red dog and a blue cat" from the same with the colours exchanged.
+    """
+
+    def __init__(self) -> None:
         super().__init__()
-        self.text_encoder = build_text_encoder(tokenizer)
-        self.image_encoder = build_image_encoder()
-        self.text_projection = nn.Linear(WIDTH, WIDTH, bias=False)
-        self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+        self.layer = nn.TransformerEncoderLayer(WIDTH, 3, 4 * WIDTH, dropout=0.0, activation="gelu", batch_first=True, norm_first=True)
+        self.projection = nn.Linear(WIDTH, WIDTH, bias=False)
 
-    def embed_text(self, input_ids: torch.Tensor) -> torch.Tensor:
-        """Unit text embeddings `[b, WIDTH]` of token ids `[b, MAX_TOKENS]`."""
-        return F.normalize(self.text_projection(self.text_encoder(input_ids).pooler_output).float(), dim=-1)
-
-    def embed_images(self, pixel_values: torch.Tensor) -> torch.Tensor:
-        """Unit image embeddings `[b, WIDTH]` of pictures `[b, 3, SIZE, SIZE]`, already normalised as CLIP's."""
-        return F.normalize(self.image_encoder(pixel_values).image_embeds.float(), dim=-1)
+    def forward(self, states: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
+        """`[b, WIDTH]` of states `[b, tokens, WIDTH]`, over the tokens for which `words` `[b, tokens]` is true."""
+        states = self.layer(states, src_key_padding_mask=~words)
+        weights = words[..., None].to(states.dtype)
+        return self.projection((states * weights).sum(1) / weights.sum(1))
 
 
-def clip_pixels(pictures: np.ndarray) -> torch.Tensor:
-    """uint8 `[b, h, w, 3]` to float32 `[b, 3, h, w]`, normalised with CLIP's own mean and standard deviation."""
-    unit = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
-    return (unit - torch.tensor(CLIP_MEAN)[:, None, None]) / torch.tensor(CLIP_STD)[:, None, None]
+def embed_captions(text_encoder: CLIPTextModel, head: TextHead, input_ids: torch.Tensor) -> torch.Tensor:
+    """Unit text embeddings `[b, WIDTH]` of token ids `[b, tokens]`; the padding, which no word attends to, is left away."""
+    words = input_ids != text_encoder.config.eos_token_id
+    longest = int(words.sum(1).max())
+    input_ids, words = input_ids[:, :longest], words[:, :longest]
+    return F.normalize(head(text_encoder(input_ids).last_hidden_state, words).float(), dim=-1)
 
 
-def tokenize(tokenizer: CLIPTokenizer, texts: list[str]) -> torch.Tensor:
-    """Token ids `[b, MAX_TOKENS]`, padded and cut."""
-    return tokenizer(texts, padding="max_length", truncation=True, max_length=MAX_TOKENS, return_tensors="pt").input_ids
+def save_text_head(head: TextHead, folder: Path) -> None:
+    """`head` in float16 into the base in `folder`: beside its judges, since Stable Diffusion's folder has no place for it."""
+    save_file({k: v.half().contiguous() for k, v in head.state_dict().items()}, folder / TEXT_HEAD)
 
 
-def draw_captioned(seed: int, count: int) -> tuple[np.ndarray, list[str]]:
-    """`count` pictures uint8 `[count, SIZE, SIZE, 3]` from consecutive seeds, with a caption each."""
-    scenes = [sample_scene(seed + i) for i in range(count)]
-    captions = [caption(s, np.random.default_rng([s.seed, 9])) for s in scenes]
-    return np.stack([draw_scene(s)[0] for s in scenes]), captions
-
-
-def contrast(
-    pair: ContrastivePair, tokenizer: CLIPTokenizer, seed: int, batch: int
-) -> Callable[[int, torch.Generator], dict[str, torch.Tensor]]:
-    """The loss of a step over `batch` drawn pictures and their captions, from `seed` on."""
-
-    def loss_fn(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
-        pictures, captions = draw_captioned(seed + step * batch, batch)
-        images, texts = pair.embed_images(clip_pixels(pictures)), pair.embed_text(tokenize(tokenizer, captions))
-        logits = pair.logit_scale.exp().clamp(max=100) * images @ texts.T
-        labels = torch.arange(batch)
-        loss = (F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)) / 2
-        return {"loss": loss, "retrieval": (logits.argmax(0) == labels).float().mean()}
-
-    return loss_fn
-
-
-def train_encoders(folder: Path, steps: int, batch: int = BATCH) -> Path:
-    """CLIP's symmetric cross-entropy over each batch's pairs."""
-    torch.manual_seed(0)
-    tokenizer = build_tokenizer()
-    pair = ContrastivePair(tokenizer)
-
-    return fit("encoders", pair, contrast(pair, tokenizer, SEED, batch), folder, steps, peak_lr=1e-3, ema_decay=0.995)
-
-
-def train_image_encoder(folder: Path, steps: int, start: ContrastivePair, batch: int = BATCH) -> Path:
-    """The same on from `start` with the text encoder frozen, as it came out of the U-Net's training: image encoder and text projection follow it."""
-    start.requires_grad_(True).text_encoder.requires_grad_(False)
-    tokenizer = build_tokenizer()
-    return fit("image encoder", start, contrast(start, tokenizer, SEED + IMAGE_OFFSET, batch), folder, steps, peak_lr=1e-3, ema_decay=0.995)
-
-
-def load_trained_encoders(state: Path) -> tuple[CLIPTokenizer, ContrastivePair]:
-    """The tokenizer and the averaged, frozen pair."""
-    tokenizer = build_tokenizer()
-    pair = ContrastivePair(tokenizer)
-    pair.load_state_dict(ema_weights(state))
-    return tokenizer, pair.eval().requires_grad_(False)
+def load_text_head(folder: Path) -> TextHead:
+    """The frozen text head of the base in `folder`, float32."""
+    head = TextHead()
+    head.load_state_dict({k: v.float() for k, v in load_file(folder / TEXT_HEAD).items()})
+    return head.eval().requires_grad_(False)

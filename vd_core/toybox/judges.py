@@ -18,8 +18,9 @@ from vd_core.metrics.judges import (
     build_identity,
     normalise,
 )
+from vd_core.toybox.contrastive import draw_captioned
 from vd_core.toybox.draw import SIZE, draw_scene
-from vd_core.toybox.encoders import MAX_TOKENS, build_tokenizer, draw_captioned, tokenize
+from vd_core.toybox.tokens import MAX_TOKENS, build_tokenizer, tokenize
 from vd_core.toybox.trainer import ema_weights, fit
 from vd_core.toybox.world import KINDS, Scene, Toy, sample_scene
 

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from safetensors.torch import load_file
 from tqdm import tqdm
 
 from vd_core.bases import Base, load_base
@@ -22,8 +21,9 @@ from vd_core.metrics.judges import Judges, load_local_judges
 from vd_core.metrics.report import to_unit
 from vd_core.metrics.stitch import has_seam
 from vd_core.toybox.average_precision import measure_ap50
+from vd_core.toybox.contrastive import draw_captioned
 from vd_core.toybox.draw import CLIP_FRAMES, draw_clip, draw_scene, in_motion
-from vd_core.toybox.encoders import draw_captioned
+from vd_core.toybox.encoders import embed_captions, load_text_head
 from vd_core.toybox.judges import draw_view
 from vd_core.toybox.reader import AttributeReader, attribute_labels, draw_crops, load_reader, read_picture
 from vd_core.toybox.tracking import track_motion
@@ -76,17 +76,16 @@ def measure_autoencoder(s: Subjects) -> Iterator[tuple[str, dict]]:
 
 @torch.no_grad()
 def measure_clip(s: Subjects) -> Iterator[tuple[str, dict]]:
-    """Caption retrieval among 64: the base's image encoder against the text embedding that its text encoder pools.
+    """Caption retrieval among 64: the base's image encoder against the text head over its text encoder's states.
 
-    The projection of the text is not part of Stable Diffusion's folder; it lies beside the judges.
+    The text head is not part of Stable Diffusion's folder; it lies beside the judges.
     """
-    projection = load_file(s.folder / "judges" / "text_projection.safetensors")["weight"].float()
+    head = load_text_head(s.folder)
     hits: list[float] = []
     for group in range(8):
         pictures, captions = draw_captioned(SEED + 10_000 + 64 * group, 64)
         images = F.normalize(embed_pictures(s.base, [Image.fromarray(p) for p in pictures]), dim=-1)
-        pooled = s.base.text_encoder(tokenize(s.base, captions)).pooler_output
-        texts = F.normalize(pooled @ projection.T, dim=-1)
+        texts = embed_captions(s.base.text_encoder, head, tokenize(s.base, captions))
         hits += ((texts @ images.T).argmax(1) == torch.arange(64)).float().tolist()
     yield "clip_retrieval", figure(hits)
 
