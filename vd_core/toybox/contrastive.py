@@ -49,24 +49,26 @@ def clip_pixels(pictures: np.ndarray) -> torch.Tensor:
     return (unit - torch.tensor(CLIP_MEAN)[:, None, None]) / torch.tensor(CLIP_STD)[:, None, None]
 
 
-def draw_captioned(seed: int, count: int) -> tuple[np.ndarray, list[str]]:
-    """`count` pictures uint8 `[count, SIZE, SIZE, 3]` from consecutive seeds, with a caption each."""
-    scenes = [sample_scene(seed + i) for i in range(count)]
-    captions = [caption(s, np.random.default_rng([s.seed, 9])) for s in scenes]
-    return np.stack([draw_scene(s)[0] for s in scenes]), captions
-
-
-@lru_cache(maxsize=4 * USES * APART // 3)
-def draw_block(seed: int, count: int) -> tuple[list[Scene], np.ndarray]:
-    """`count` scenes from consecutive seeds and their pictures uint8 `[count, SIZE, SIZE, 3]`; kept, since drawing costs a quarter of a step."""
+def draw_scenes(seed: int, count: int) -> tuple[list[Scene], np.ndarray]:
+    """`count` scenes from consecutive seeds, and their pictures uint8 `[count, SIZE, SIZE, 3]`."""
     scenes = [sample_scene(seed + i) for i in range(count)]
     return scenes, np.stack([draw_scene(s)[0] for s in scenes])
+
+
+keep_scenes = lru_cache(maxsize=4 * USES * APART // 3)(draw_scenes)
+"""The same, kept until a training has seen them all its times: drawing costs a quarter of a step."""
+
+
+def draw_captioned(seed: int, count: int) -> tuple[np.ndarray, list[str]]:
+    """`count` pictures uint8 `[count, SIZE, SIZE, 3]` from consecutive seeds, with a caption each."""
+    scenes, pictures = draw_scenes(seed, count)
+    return pictures, [caption(s, np.random.default_rng([s.seed, 9])) for s in scenes]
 
 
 def draw_captioned_batch(seed: int, step: int, batch: int) -> tuple[np.ndarray, list[str]]:
     """A step's pictures uint8 `[batch, SIZE, SIZE, 3]` and fresh captions of them: a quarter is new, the rest was new 100, 200 and 300 steps before."""
     count = batch // USES
-    blocks = [draw_block(seed + count * (step + APART * use), count) for use in range(USES)]
+    blocks = [keep_scenes(seed + count * (step + APART * use), count) for use in range(USES)]
     rng = np.random.default_rng([step, 9])
     return np.concatenate([pictures for _, pictures in blocks]), [caption(s, rng) for scenes, _ in blocks for s in scenes]
 

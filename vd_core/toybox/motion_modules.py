@@ -1,5 +1,6 @@
 """The embedded base's `MotionAdapter`: trained on drawn clips with the U-Net frozen, as AnimateDiff's is."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,13 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from vd_core.toybox.autoencoder import to_tensor
 from vd_core.toybox.draw import CLIP_FRAMES, draw_clip, in_motion
-from vd_core.toybox.encoders import tokenize
+from vd_core.toybox.tokens import tokenize
 from vd_core.toybox.trainer import fit
 from vd_core.toybox.world import MOTIONS, Scene, caption, sample_scene
 
 BATCH = 2
-SEED = 400_000_000
+SEED, LAST_OFFSET = 400_000_000, 40_000_000
+SampleTimesteps = Callable[[int, DDPMScheduler, torch.Generator], torch.Tensor]
 
 
 def build_motion_adapter(unet: UNet2DConditionModel) -> MotionAdapter:
@@ -40,9 +42,14 @@ def clip_scene(index: int) -> Scene:
 
 
 def sample_high_timesteps(count: int, noise_scheduler: DDPMScheduler, generator: torch.Generator) -> torch.Tensor:
-    """`[count]` logit-normal timesteps with most in the noisier half: below it a clip shows its motion by itself, and little is learnt."""
+    """`[count]` logit-normal timesteps with most in the noisier half: below it a clip shows its motion by itself, and how it moves is hardly learnt."""
     share = torch.sigmoid(0.8 + torch.randn(count, generator=generator))
     return (share * noise_scheduler.config.num_train_timesteps).long()
+
+
+def sample_even_timesteps(count: int, noise_scheduler: DDPMScheduler, generator: torch.Generator) -> torch.Tensor:
+    """`[count]` timesteps, each as often as any other: in the less noisy half the frames agree on their details."""
+    return torch.randint(noise_scheduler.config.num_train_timesteps, (count,), generator=generator)
 
 
 def train_motion_adapter(
@@ -55,14 +62,16 @@ def train_motion_adapter(
     steps: int,
     start: MotionAdapter | None = None,
     batch: int = BATCH,
+    sample_timesteps: SampleTimesteps = sample_high_timesteps,
+    offset: int = 0,
 ) -> Path:
-    """The U-Net's own loss, over clips; only the motion modules learn, from nothing or from `start`."""
+    """The U-Net's own loss, over the clips from index `offset` on; only the motion modules learn, from nothing or from `start`."""
     torch.manual_seed(2)
     model = UNetMotionModel.from_unet2d(unet, start or build_motion_adapter(unet))
     model.freeze_unet2d_params()
 
     def loss_fn(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
-        scenes = [clip_scene(step * batch + i) for i in range(batch)]
+        scenes = [clip_scene(offset + step * batch + i) for i in range(batch)]
         with torch.no_grad():
             pixel_values = to_tensor(np.concatenate([draw_clip(s) for s in scenes]))
             latents = vae.encode(pixel_values).latent_dist.mean.float() * vae.config.scaling_factor
@@ -70,7 +79,7 @@ def train_motion_adapter(
             captions = [caption(s, np.random.default_rng([s.seed, 9])) for s in scenes]
             encoder_hidden_states = text_encoder(tokenize(tokenizer, captions)).last_hidden_state
         noise = torch.randn(latents.shape, generator=generator)
-        timesteps = sample_high_timesteps(batch, noise_scheduler, generator)
+        timesteps = sample_timesteps(batch, noise_scheduler, generator)
         noisy_latents = noise_scheduler.add_noise(latents, noise, timesteps)
         encoder_hidden_states = encoder_hidden_states.repeat_interleave(CLIP_FRAMES, 0)
         model_pred = model(noisy_latents, timesteps, encoder_hidden_states).sample

@@ -10,10 +10,10 @@ from transformers import CLIPTokenizer
 from vd_core.bases import load_base
 from vd_core.toybox.assemble import export_motion_adapter
 from vd_core.toybox.autoencoder import SECOND, THIRD, load_trained_vae, train_vae
+from vd_core.toybox.contrastive import ContrastivePair, load_trained_encoders, train_encoders, train_image_encoder
 from vd_core.toybox.denoiser import CROWDED, SLIDING, LatentPool, build_noise_scheduler, build_unet, train_unet, trained_part
-from vd_core.toybox.encoders import ContrastivePair, load_trained_encoders, train_encoders, train_image_encoder
 from vd_core.toybox.judges import train_clip, train_detector, train_identity
-from vd_core.toybox.motion_modules import train_motion_adapter
+from vd_core.toybox.motion_modules import LAST_OFFSET, sample_even_timesteps, train_motion_adapter
 from vd_core.toybox.reader import train_reader
 from vd_core.toybox.words import place_directions, place_rare_words
 
@@ -28,7 +28,8 @@ STEPS = {
     "autoencoder_last": 7000,
     "unet_last": 1600,
     "motion": 9600,
-    "image_encoder": 3500,
+    "motion_last": 2400,
+    "image_encoder": 5300,
     "detector": 3100,
     "identity": 1300,
     "clip": 500,
@@ -101,6 +102,17 @@ def train_motion(states: Path, folder: Path, steps: int) -> None:
     train_motion_adapter(folder, unet, build_noise_scheduler(), vae, tokenizer, pair.text_encoder, steps)
 
 
+def train_last_motion(states: Path, folder: Path, steps: int) -> None:
+    """On from there with timesteps from all of them, on other clips."""
+    tokenizer, pair = load_text(states, "unet_text")
+    unet, vae = load_unet(state_of(states, "unet_last")), load_vae(states, "autoencoder_last")
+    start = export_motion_adapter(unet, state_of(states, "motion"))
+    data = (vae, tokenizer, pair.text_encoder)
+    train_motion_adapter(
+        folder, unet, build_noise_scheduler(), *data, steps, start=start, sample_timesteps=sample_even_timesteps, offset=LAST_OFFSET
+    )
+
+
 TRAININGS: dict[str, Callable[[Path, Path, int], object]] = {
     "autoencoder": lambda states, folder, steps: train_vae(folder, steps),
     "encoders": lambda states, folder, steps: train_encoders(folder, steps),
@@ -111,6 +123,7 @@ TRAININGS: dict[str, Callable[[Path, Path, int], object]] = {
     "autoencoder_last": lambda states, folder, steps: train_vae(folder, steps, THIRD, load_vae(states, "autoencoder_on")),
     "unet_last": train_last_unet,
     "motion": train_motion,
+    "motion_last": train_last_motion,
     "image_encoder": lambda states, folder, steps: train_image_encoder(folder, steps, load_text(states, "unet_text")[1]),
     "detector": lambda states, folder, steps: train_detector(folder, steps),
     "identity": lambda states, folder, steps: train_identity(folder, steps),
@@ -135,6 +148,8 @@ def train_on(states: Path, folder: Path) -> None:
     drawing = train_unet(states / "unet", pool, base.tokenizer, base.text_encoder, STEPS["unet_on"], start=base.unet, peak_lr=ON_LR)
     unet = load_unet(drawing)
     noise_scheduler, encoders = build_noise_scheduler(), (base.tokenizer, base.text_encoder)
-    state = train_motion_adapter(states / "motion", unet, noise_scheduler, base.vae, *encoders, STEPS["motion"], start=base.motion_adapter)
+    state = train_motion_adapter(
+        states / "motion", unet, noise_scheduler, base.vae, *encoders, STEPS["motion_last"], start=base.motion_adapter
+    )
     export_motion_adapter(unet, state).half().save_pretrained(folder / "motion_adapter")
     unet.half().save_pretrained(folder / "unet")
