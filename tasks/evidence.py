@@ -37,7 +37,7 @@ CHOSEN_BY = ("fidelity", "binding", "text_fidelity")
 def settings_of(params: Params, variant: dict[str, Any]) -> Settings:
     """params.yaml: finetune, with a variant's own keys; no validation on the way. Both learning rates keep their proportion."""
     own = {k: v for k, v in variant.items() if k not in ("method", "hlr")}
-    settings = replace(settings_from(params, params.finetune.steps), validate_every=0)
+    settings = replace(settings_from(params, "finetune", params.finetune.steps), validate_every=0)
     scale = own.get("learning_rate", settings.learning_rate) / settings.learning_rate
     return replace(settings, text_encoder_learning_rate=scale * settings.text_encoder_learning_rate, **own)
 

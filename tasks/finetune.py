@@ -25,16 +25,17 @@ from vd_core.metrics.fidelity import SubjectReference, refer_to
 from vd_core.metrics.judges import Judges
 from vd_core.metrics.report import load_judges, to_unit
 from vd_core.optimisation import Progress
+from vd_core.seeds import seed_for
 from vd_core.subjects import Subject
 from vd_core.training import Settings
 from vd_core.validation import build_validation
 
 
-def settings_from(params: Params, steps: int) -> Settings:
-    """The training's settings from params.yaml: finetune."""
+def settings_from(params: Params, stage: str, steps: int) -> Settings:
+    """The settings of a stage's training from params.yaml: finetune; every stage has noise of its own."""
     chosen = params.finetune
     given = {f.name: getattr(chosen, f.name) for f in fields(Settings) if f.name not in ("steps", "seed")}
-    return Settings(steps=steps, seed=params.seed, **given)
+    return Settings(steps=steps, seed=seed_for(stage, params.seed), **given)
 
 
 def subject_pictures(base: Base, subjects: list[Subject]) -> list[list[Image.Image]]:
@@ -59,7 +60,7 @@ def validated(progress: Progress, params: Params, base: Base, subjects: list[Sub
         return progress
     judges = load_judges(find_source(params.base).judges)
     known, places = references(judges, base, subjects), params.hlr.related_prompts or ("",)
-    validate = build_validation(base, judges, known, subjects, places, params.finetune.validation_pictures, progress.folder)
+    validate = build_validation(base, judges, known, subjects, places, params.finetune.validation_pictures, params.seed, progress.folder)
     return replace(progress, validate=validate)
 
 
@@ -70,7 +71,7 @@ def finetune_stage(params: Params, name: str) -> None:
     _, subjects = open_subjects(params, name)
     base = open_base(params, subjects)
     mixed = mixed_pictures(run_folder(name, "mix"), base.resolution)
-    method, settings = params.finetune.method, settings_from(params, params.finetune.steps)
+    method, settings = params.finetune.method, settings_from(params, "finetune", params.finetune.steps)
     progress = validated(open_progress(name, "finetune"), params, base, subjects)
     with replaced_folder(run_folder(name, "finetune")) as folder:
         METHODS[method](base, subjects, subject_pictures(base, subjects), mixed, settings, progress, folder)

@@ -8,6 +8,7 @@ from vd_core.config import Params
 from vd_core.errors import InputError
 from vd_core.images import contact_sheet
 from vd_core.motion import MotionSettings, finetune_motion, save_motion
+from vd_core.seeds import seed_for
 from vd_core.video import load_clip
 
 
@@ -35,7 +36,7 @@ def motion(params: Params, name: str) -> None:
         max_grad_norm=params.finetune.max_grad_norm,
         linear_decay=params.finetune.linear_decay,
         mixed_precision=params.finetune.mixed_precision,
-        seed=params.seed,
+        seed=seed_for("motion", params.seed),
     )
     progress = open_progress(name, "motion")
     with replaced_folder(run_folder(name, "motion")) as folder:

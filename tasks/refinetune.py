@@ -47,7 +47,7 @@ def refinetune(params: Params, name: str) -> None:
     visual_adapter = load_visual_adapter(before).to(base.device)
     progress = validated(open_progress(name, "refinetune"), params, base, subjects)
     with replaced_folder(run_folder(name, "refinetune")) as folder:
-        finetune(base, visual_adapter, data, settings_from(params, params.hlr.refinetune_steps), progress)
+        finetune(base, visual_adapter, data, settings_from(params, "refinetune", params.hlr.refinetune_steps), progress)
         publish_progress(progress, folder, "Re-finetuning on the picks")
         save_lora(base, folder)
         save_visual_adapter(visual_adapter, folder)

@@ -15,6 +15,7 @@ from vd_core.errors import InputError
 from vd_core.generation.customised import CUSTOMISE, Generate
 from vd_core.images import contact_sheet, to_pictures
 from vd_core.metrics.report import judge_picture, load_judges
+from vd_core.seeds import seed_for
 from vd_core.subjects import Subject, mixed_prompt, plain_prompt
 from vd_core.video import save_frames, save_video
 
@@ -39,7 +40,7 @@ def render(params: Params, name: str) -> None:
             base = open_base(params, subjects, motion=generator == "animatediff")
             generate = CUSTOMISE[generator](base, run_folder(name, "swap"), chosen)
             for i, prompt in enumerate(prompts):
-                seeds = [params.seed + i + len(prompts) * k for k in range(tries)]
+                seeds = [seed_for("clip", generator, params.seed, i, k) for k in range(tries)]
                 frames, seed = choose_clip([(generate_counted(generate, prompt, s, progress), s) for s in seeds], prompt, judge)
                 video = f"{generator}-{i:02d}"
                 save_video(frames, folder / f"{video}.mp4", chosen.fps)

@@ -12,6 +12,7 @@ from vd_core.generation.images import generate_pictures
 from vd_core.images import numbered_sheet
 from vd_core.metrics.report import judge_picture, load_judges
 from vd_core.picks import Picks, sha256_of, write_picks
+from vd_core.seeds import seed_for
 from vd_core.subjects import mixed_prompt, plain_prompt
 
 
@@ -22,8 +23,7 @@ def sample(params: Params, name: str) -> None:
     load_customisation(base, run_folder(name, "finetune"))
     related, count = params.hlr.related_prompts or ("",), params.hlr.candidates
     prompts = [f"{mixed_prompt(subjects)} {related[i % len(related)]}".strip() for i in range(count)]
-    first = (params.seed << 16) + combination.sampling_round * count
-    seeds = list(range(first, first + count))
+    seeds = [seed_for("candidate", params.seed, combination.sampling_round, i) for i in range(count)]
     render = params.render
     pictures = generate_pictures(base, prompts, seeds, render.num_inference_steps, render.guidance_scale)
     judges = load_judges(find_source(params.base).judges)

@@ -1,12 +1,24 @@
 """Text2Video-Zero: what its parts must be, and that a seed fixes the bytes."""
 
+import tempfile
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
 import pytest
 import torch
+from diffusers import DDPMScheduler, DPMSolverMultistepScheduler, TextToVideoZeroPipeline
 
-from vd_core.bases import Base
+from tests.pictures import noise_picture
+from vd_core.bases import PUBLIC, Base, find_source, read_base
+from vd_core.generation import text2video_zero
+from vd_core.generation.animatediff import build_animatediff
 from vd_core.generation.cross_frame import CrossFrameAttnProcessor, set_cross_frame_attention
-from vd_core.generation.images import generate_pictures
+from vd_core.generation.images import draw_noise, generate_pictures
 from vd_core.generation.text2video_zero import add_noise_between, generate_text2video_zero, warp_latents
+from vd_core.motion import MotionSettings, finetune_motion
+from vd_core.optimisation import Progress
+from vd_core.seeds import generator_for
 
 
 def clip_of(base: Base, seed: int = 0, strength: tuple[float, float] = (12.0, 12.0), frames: int = 3) -> torch.Tensor:
@@ -20,10 +32,86 @@ def test_zero_motion_is_the_identity() -> None:
 
 def test_a_shift_of_whole_latents_is_a_shift() -> None:
     latents = torch.randn(1, 2, 8, 8)
-    moved = warp_latents(latents, torch.tensor([2]), (512 / 8, 0.0))  # two columns to the right
-    assert torch.equal(moved[..., 2:], latents[..., :-2])
-    down = warp_latents(latents, torch.tensor([1]), (0.0, 512 / 8))
-    assert torch.equal(down[:, :, 1:], latents[:, :, :-1])
+    moved = warp_latents(latents, torch.tensor([2]), (512 / 8, 0.0))  # two columns to the left
+    assert torch.equal(moved[..., :-2], latents[..., 2:])
+    assert torch.equal(moved[..., -2:], latents[..., -2:].flip(-1))  # mirrored at the border
+    up = warp_latents(latents, torch.tensor([1]), (0.0, 512 / 8))
+    assert torch.equal(up[:, :, :-1], latents[:, :, 1:])
+
+
+@pytest.mark.parametrize("side", [8, 16, 64, 96])
+def test_the_warp_repeats_no_latent(side: int) -> None:
+    """At 64 latents the usual strength is a shift of 1.5 a frame: rounded latent by latent, three in four were repeated."""
+    latents = torch.arange(side * side).float().reshape(1, 1, side, side).expand(7, -1, -1, -1)
+    moved = warp_latents(latents, torch.arange(1, 8), (12.0, 12.0))
+    kept = side - round(7 * 12 * side / 512)  # what the border mirrors stands twice
+    for frame in moved:
+        inside = frame[0, :kept, :kept]
+        assert len(inside.unique()) == inside.numel()
+
+
+@pytest.mark.parametrize("side", [8, 16, 64])
+@pytest.mark.parametrize("kind", ["sd1"], indirect=True)
+def test_a_clip_is_diffusers_own(base: Base, side: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Equal settings, first-order solver (of the second, diffusers hands frame 1's memory to all frames): the final latents to 1e-3."""
+    base.unet.register_to_config(sample_size=side)
+    first_order = partial(DPMSolverMultistepScheduler.from_config, base.noise_scheduler.config, solver_order=1)
+    noise = draw_noise(base, 3)[None]
+    pipeline = TextToVideoZeroPipeline(base.vae, base.text_encoder, base.tokenizer, base.unet, first_order(), None, None, False)
+    pipeline.set_progress_bar_config(disable=True)
+    theirs = pipeline(
+        "a sks dog", video_length=5, num_inference_steps=10, guidance_scale=3.0, generator=generator_for("renoise", 3), latents=noise,
+        motion_field_strength_x=12.0, motion_field_strength_y=12.0, output_type="latent", t0=6, t1=7,
+    ).images  # fmt: skip
+
+    def make(base: Base, num_inference_steps: int) -> DPMSolverMultistepScheduler:
+        scheduler = first_order()
+        scheduler.set_timesteps(num_inference_steps)
+        return scheduler
+
+    decoded: list[torch.Tensor] = []
+    decode = base.vae.decode
+    monkeypatch.setattr(text2video_zero, "make_scheduler", make)
+    monkeypatch.setattr(base.vae, "decode", lambda z: decoded.append(z) or decode(z[:, :, :8, :8]))
+    generate_text2video_zero(base, "a sks dog", 3, 5, 10, 3.0, (12.0, 12.0), 7, 6)
+    ours = decoded[0] * base.vae.config.scaling_factor
+    for a, b in zip(ours, theirs, strict=True):
+        assert float((a - b).norm() / b.norm()) < 1e-3
+
+
+def test_the_noise_added_to_warped_frames_is_not_the_clips_first(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was, to the bit: frame 2 came out with grain."""
+    drawn: list[torch.Tensor] = []
+    add = add_noise_between
+
+    def listen(base: Base, latents: torch.Tensor, t_from: int, t_to: int, generator: torch.Generator) -> torch.Tensor:
+        drawn.append(torch.randn(latents.shape, generator=generator.clone_state()))
+        return add(base, latents, t_from, t_to, generator)
+
+    monkeypatch.setattr(text2video_zero, "add_noise_between", listen)
+    clip_of(base, seed=5)
+    x_t = draw_noise(base, 5)
+    for noise in drawn[0]:
+        correlation = torch.corrcoef(torch.stack([noise.flatten(), x_t.flatten()]))[0, 1]
+        assert abs(float(correlation)) < 0.3
+
+
+def test_motion_modules_are_sampled_and_finetuned_on_their_own_schedule(base_folders: dict[str, Path]) -> None:
+    """AnimateDiff's were trained on linear betas, Stable Diffusion 1.5's U-Net on scaled_linear ones."""
+    assert PUBLIC["sd15"].video_beta_schedule == "linear"
+    base = read_base(replace(find_source(str(base_folders["sd1"])), video_beta_schedule="linear"), motion=True)
+    assert base.noise_scheduler.config.beta_schedule == "scaled_linear"
+    assert base.video_noise_scheduler.config.beta_schedule == "linear"
+    pipeline = build_animatediff(base, base.motion_adapter)
+    torch.testing.assert_close(pipeline.scheduler.betas, torch.linspace(0.00085, 0.012, 1000))
+    noisy = []
+    add_noise = DDPMScheduler.add_noise
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DDPMScheduler, "add_noise", lambda self, *a: noisy.append(self.config.beta_schedule) or add_noise(self, *a))
+        clip = [noise_picture(i, (base.resolution,) * 2) for i in range(2)]
+        with tempfile.TemporaryDirectory() as folder:
+            finetune_motion(base, clip, "a dog", MotionSettings(1, 1e-4, 2, 1.0, True, "no", 0), Progress(Path(folder)))
+    assert noisy == ["linear"]
 
 
 def test_noise_from_one_timestep_to_a_noisier_one(base: Base) -> None:

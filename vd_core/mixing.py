@@ -3,6 +3,8 @@
 import numpy as np
 from PIL import Image
 
+from vd_core.seeds import seed_for
+
 
 def mix_pictures(pictures: list[Image.Image], resolution: int) -> Image.Image:
     """Eq. 6: x_mix = [x_1 ; x_2 ; ... ; x_N], each narrowed to its share of `resolution` x `resolution`."""
@@ -15,7 +17,7 @@ def mix_pictures(pictures: list[Image.Image], resolution: int) -> Image.Image:
 
 def draw_mixtures(picture_counts: list[int], count: int, seed: int) -> list[list[int]]:
     """Which picture m_i of each subject stands in each of `count` mixtures: random, but every picture is used before one comes twice."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed_for("mixtures", seed))
     columns = []
     for pictures in picture_counts:
         rounds = [rng.permutation(pictures) for _ in range(-(-count // pictures))]

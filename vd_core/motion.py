@@ -16,6 +16,7 @@ from vd_core.checkpoints import fingerprint_of
 from vd_core.data import encode_pictures, tokenize
 from vd_core.losses import denoising_loss
 from vd_core.optimisation import Progress, Run, build_accelerator, optimise
+from vd_core.seeds import seed_for
 from vd_core.training import denoising_target
 
 IMAGE_MODULES = r".*\.attentions\..*\.(to_q|to_k|to_v|to_out\.0)"
@@ -46,7 +47,7 @@ def build_motion_model(base: Base, lora_rank: int) -> UNetMotionModel:
 
 def finetune_motion(base: Base, clip: list[Image.Image], prompt: str, settings: MotionSettings, progress: Progress) -> UNetMotionModel:
     """Finetune eps_{theta,I_m,T_m} on one reference clip V_m with its prompt P_m. Needs a base with a motion adapter."""
-    torch.manual_seed(settings.seed)
+    torch.manual_seed(seed_for("image modules", settings.seed))
     model = build_motion_model(base, settings.lora_rank)
     parameters = {k: p for k, p in model.named_parameters() if p.requires_grad}
     accelerator = build_accelerator(settings.mixed_precision, 1, base.device, progress)
@@ -54,7 +55,7 @@ def finetune_motion(base: Base, clip: list[Image.Image], prompt: str, settings: 
     moments = encode_pictures(base, clip)
     with torch.no_grad():
         prompt_embeds = base.text_encoder(tokenize(base, [prompt])).last_hidden_state.repeat_interleave(len(clip), 0)
-    noise_scheduler = base.noise_scheduler
+    noise_scheduler = base.video_noise_scheduler
 
     def loss_fn(generator: torch.Generator) -> dict[str, torch.Tensor]:
         latents = rearrange(moments.sample(torch.arange(len(clip)), generator), "f c h w -> 1 c f h w")

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from vd_core.checkpoints import Named, load_checkpoint, load_parameters, save_checkpoint, save_parameters
 from vd_core.logs import LossLog, ValidationLog
+from vd_core.seeds import generator_for
 
 CHECKPOINT_SECONDS = 60.0
 Losses = dict[str, torch.Tensor]
@@ -83,8 +84,7 @@ def build_accelerator(
 
 def batch_generator(seed: int, step: int, batch: int, accelerator: Accelerator) -> torch.Generator:
     """All randomness of one batch: a function of the seed, the step, the batch in it, and the process."""
-    count = step * accelerator.gradient_accumulation_steps + batch
-    return torch.Generator().manual_seed((seed << 32) + count * accelerator.num_processes + accelerator.process_index)
+    return generator_for("batch", seed, step, batch, accelerator.process_index)
 
 
 def optimise(

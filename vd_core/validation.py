@@ -12,25 +12,33 @@ from vd_core.images import numbered_sheet
 from vd_core.metrics.fidelity import SubjectReference
 from vd_core.metrics.judges import Judges
 from vd_core.metrics.report import judge_picture
+from vd_core.seeds import seed_for
 from vd_core.subjects import Subject, mixed_prompt, plain_prompt
 
-SEED = 7 << 40  # the same noise at every validation, and none that a user's pictures have
 NUM_INFERENCE_STEPS = 25
 
 
 def build_validation(
-    base: Base, judges: Judges, known: list[SubjectReference], subjects: list[Subject], places: tuple[str, ...], count: int, folder: Path
+    base: Base,
+    judges: Judges,
+    known: list[SubjectReference],
+    subjects: list[Subject],
+    places: tuple[str, ...],
+    count: int,
+    seed: int,
+    folder: Path,
 ) -> Callable[[int], dict[str, float]]:
     """A function of the step that draws `count` pictures of all subjects with `base` as it is, writes `<step>.jpg` into `folder` and judges them.
 
-    Its figures: `fidelity` (mean identity), `missing` (share of subjects), `stitched` (share of pictures), `text_fidelity`, and `score`, the
+    The noise is the same at every validation. Its figures: `fidelity` (mean identity), `missing` (share of subjects), `stitched` (share of pictures), `text_fidelity`, and `score`, the
     mean of the rank scores by which HLR's candidates are ranked.
     """
+    seeds = [seed_for("validation", seed, i) for i in range(count)]
     prompts = [f"{mixed_prompt(subjects)} {places[i % len(places)]}".strip() for i in range(count)]
 
     def validate(step: int) -> dict[str, float]:
         with torch.random.fork_rng():
-            pictures = generate_pictures(base, prompts, [SEED + i for i in range(count)], NUM_INFERENCE_STEPS, 5.0)
+            pictures = generate_pictures(base, prompts, seeds, NUM_INFERENCE_STEPS, 5.0)
         rows = [judge_picture(judges, p, known, plain_prompt(q, subjects)) for p, q in zip(pictures, prompts, strict=True)]
         folder.mkdir(parents=True, exist_ok=True)
         numbered_sheet(pictures).save(folder / f"{step:05d}.jpg", quality=90)

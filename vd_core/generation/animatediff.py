@@ -6,12 +6,13 @@ from diffusers.models.attention_processor import AttnProcessor2_0
 
 from vd_core.bases import Base
 from vd_core.generation.images import draw_noise
+from vd_core.seeds import seed_for
 
 
 def build_animatediff(base: Base, motion_adapter: MotionAdapter) -> AnimateDiffPipeline:
     """The pipeline over the base's own parts; the LoRA is laid over it afterwards (`load_lora_weights`)."""
     base.unet.set_attn_processor(AttnProcessor2_0())
-    scheduler = DDIMScheduler.from_config(base.noise_scheduler.config, clip_sample=False, timestep_spacing="linspace")
+    scheduler = DDIMScheduler.from_config(base.video_noise_scheduler.config, clip_sample=False, timestep_spacing="linspace")
     pipeline = AnimateDiffPipeline(base.vae, base.text_encoder, base.tokenizer, base.unet, motion_adapter, scheduler)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
@@ -22,7 +23,7 @@ def generate_animatediff(
     base: Base, pipeline: AnimateDiffPipeline, prompt: str, seed: int, num_frames: int, num_inference_steps: int, guidance_scale: float
 ) -> torch.Tensor:
     """A clip `[f, 3, h, w]` in [-1, 1]."""
-    latents = torch.stack([draw_noise(base, (seed << 8) + frame) for frame in range(num_frames)], dim=1)[None]  # [1, c, f, h, w]
+    latents = torch.stack([draw_noise(base, seed_for("frame", seed, frame)) for frame in range(num_frames)], dim=1)[None]  # [1, c, f, h, w]
     output = pipeline(
         prompt,
         num_frames=num_frames,

@@ -1,13 +1,13 @@
 """Text2Video-Zero (Khachatryan et al. 2023) on any Stable Diffusion: frame 1, warped copies, noise again, cross-frame attention."""
 
 import torch
-import torch.nn.functional as F
 from diffusers import DPMSolverMultistepScheduler
 
 from vd_core.bases import Base
 from vd_core.data import tokenize
 from vd_core.generation.cross_frame import set_cross_frame_attention
 from vd_core.generation.images import draw_noise
+from vd_core.seeds import generator_for
 
 REFERENCE_WIDTH = 512  # motion field strengths are in pixels of a picture of this width, as the paper's are
 
@@ -27,12 +27,11 @@ def generate_text2video_zero(
     """A clip `[f, 3, h, w]` in [-1, 1].
 
     `t_forward` (T) and `t_warp` (T') count sampling steps from the end, T > T': frame 1 is denoised to T', warped copies get noise up to T,
-    and all frames are denoised together from there. `motion_field_strength` is the shift a frame, right and down, in 512-pixel units.
+    and all frames are denoised together from there. `motion_field_strength` is how far the content moves a frame, left and up, in 512-pixel units.
     """
     if not num_inference_steps > t_forward > t_warp:
         raise ValueError(f"need num_inference_steps > t_forward > t_warp, not {num_inference_steps}, {t_forward}, {t_warp}")
     set_cross_frame_attention(base.unet, num_frames=1)
-    generator = torch.Generator().manual_seed(seed)
     prompt_embeds = base.text_encoder(tokenize(base, ["", prompt])).last_hidden_state
     start, warp = num_inference_steps - t_forward - 1, num_inference_steps - t_warp - 1
 
@@ -41,7 +40,7 @@ def generate_text2video_zero(
     frame_ids = torch.arange(1, num_frames)
     warped = warp_latents(at_warp.expand(num_frames - 1, -1, -1, -1), frame_ids, motion_field_strength)
     timesteps = make_scheduler(base, num_inference_steps).timesteps
-    noised = add_noise_between(base, warped, int(timesteps[warp]), int(timesteps[start]), generator)
+    noised = add_noise_between(base, warped, int(timesteps[warp]), int(timesteps[start]), generator_for("renoise", seed))
 
     set_cross_frame_attention(base.unet, num_frames)
     frames = torch.cat([at_forward, noised])
@@ -72,17 +71,28 @@ def denoise(
 
 
 def warp_latents(latents: torch.Tensor, frame_ids: torch.Tensor, strength: tuple[float, float]) -> torch.Tensor:
-    """Shift each frame of latents `[f, c, h, w]` by its number times `strength` (512-pixel units); what leaves is reflected back in.
+    """Move the content of each frame of latents `[f, c, h, w]` left and up by its number times `strength` (512-pixel units), as diffusers does.
 
-    Nearest neighbours: to interpolate noisy latents would change their noise. Zero strength, or frame 0, is the identity.
+    By whole latents: to interpolate noisy latents would change their noise, and to round each one on its own would repeat some where the shift
+    is a half. What leaves is reflected back in. Zero strength, or frame 0, is the identity.
     """
-    height, width = latents.shape[-2:]
-    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    shift = frame_ids[:, None].float() * torch.tensor(strength) / REFERENCE_WIDTH  # [f, 2] in picture widths
-    x = (columns - shift[:, 0, None, None] * width + 0.5) * 2 / width - 1
-    y = (rows - shift[:, 1, None, None] * height + 0.5) * 2 / height - 1
-    grid = torch.stack([x, y], dim=-1).to(latents)  # [f, h, w, 2]
-    return F.grid_sample(latents, grid, mode="nearest", padding_mode="reflection", align_corners=False)
+    channels, height, width = latents.shape[1:]
+    shift = frame_ids[:, None].float() * torch.tensor(strength)  # [f, 2] in 512-pixel units
+    columns = reflect(torch.arange(width) + to_latents(shift[:, :1], width), width).to(latents.device)  # [f, w]
+    rows = reflect(torch.arange(height) + to_latents(shift[:, 1:], height), height).to(latents.device)  # [f, h]
+    moved = latents.gather(3, columns[:, None, None, :].expand(-1, channels, height, -1))
+    return moved.gather(2, rows[:, None, :, None].expand(-1, channels, -1, width))
+
+
+def to_latents(shift: torch.Tensor, size: int) -> torch.Tensor:
+    """A shift in 512-pixel units as whole latents of `size`. Half a pixel less, since diffusers' grid has its pixels' corners for their centres."""
+    return ((shift - 0.5) * size / REFERENCE_WIDTH).round().long()
+
+
+def reflect(index: torch.Tensor, size: int) -> torch.Tensor:
+    """Any index as one of 0 to `size` - 1, mirrored at the borders: -1 is 0, `size` is `size` - 1."""
+    folded = index % (2 * size)
+    return torch.minimum(folded, 2 * size - 1 - folded)
 
 
 def add_noise_between(base: Base, latents: torch.Tensor, t_from: int, t_to: int, generator: torch.Generator) -> torch.Tensor:

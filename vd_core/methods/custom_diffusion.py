@@ -13,6 +13,7 @@ from vd_core.keys_values import save_keys_and_values, train_keys_and_values
 from vd_core.losses import masked_loss, prior_preservation_loss
 from vd_core.methods.priors import draw_priors
 from vd_core.optimisation import Progress
+from vd_core.seeds import seed_for
 from vd_core.subjects import Subject
 from vd_core.training import Models, Settings, learn, predict
 
@@ -59,7 +60,7 @@ def finetune(
     As published, the tokens' embeddings learn at the same rate as the keys and values.
     """
     settings = replace(settings, text_encoder_learning_rate=settings.learning_rate)
-    rng = np.random.default_rng(settings.seed)
+    rng = np.random.default_rng(seed_for("views", settings.seed))
     views = [[augment(p, rng) for p in own for _ in range(VIEWS)] for own in pictures]
     own, priors = encode_labelled(base, [[v.picture for v in vs] for vs in views]), draw_priors(base, subjects, settings)
     masks = shrink_masks(np.stack([v.mask for vs in views for v in vs]), own.moments.mean.shape[-1]).to(base.device)

@@ -9,6 +9,7 @@ from vd_core.adapters import VisualAdapter, add_lora, save_lora, save_visual_ada
 from vd_core.bases import Base
 from vd_core.data import build_data
 from vd_core.optimisation import Progress
+from vd_core.seeds import seed_for
 from vd_core.subjects import Subject, extended_prompt, mixed_prompt
 from vd_core.training import Settings
 from vd_core.training import finetune as finetune_disen_mix
@@ -27,7 +28,7 @@ def finetune(
     prompt = extended_prompt(subjects) if settings.stitch_prompt else mixed_prompt(subjects)
     data = build_data(base, pictures, mixed, [s.instance_prompt for s in subjects], prompt)
     add_lora(base, settings.lora_rank, settings.seed, settings.lora_targets)
-    torch.manual_seed(settings.seed)
+    torch.manual_seed(seed_for("visual adapter", settings.seed))
     visual_adapter = VisualAdapter(base.text_encoder.config.hidden_size).to(base.device)
     finetune_disen_mix(base, visual_adapter, data, settings, progress)
     save_lora(base, folder)

@@ -5,6 +5,7 @@ from PIL import Image
 from vd_core.bases import Base
 from vd_core.data import Labelled, encode_labelled
 from vd_core.generation.images import generate_pictures
+from vd_core.seeds import seed_for
 from vd_core.subjects import Subject
 from vd_core.training import Settings
 
@@ -15,7 +16,7 @@ def draw_priors(base: Base, subjects: list[Subject], settings: Settings) -> Labe
     """`settings.prior_pictures` of "a cate_i" for every subject, encoded; `base` must not be customised yet."""
     drawn: list[list[Image.Image]] = []
     for i, subject in enumerate(subjects):
-        seeds = [(settings.seed << 16) + 1000 * (i + 1) + n for n in range(settings.prior_pictures)]
+        seeds = [seed_for("prior", settings.seed, i, n) for n in range(settings.prior_pictures)]
         prompts = [subject.class_prompt] * len(seeds)
         drawn.append(generate_pictures(base, prompts, seeds, NUM_INFERENCE_STEPS, GUIDANCE_SCALE))
     return encode_labelled(base, drawn)

@@ -46,13 +46,16 @@ def crop_boxes(frame: torch.Tensor, boxes: torch.Tensor, size: int) -> torch.Ten
 
 
 def refer_to(judges: Judges, class_noun: str, pictures: torch.Tensor) -> SubjectReference:
-    """A subject's reference from its pictures `[m, 3, h, w]` in 0..1: the best detection of its noun, or else the whole picture."""
+    """A subject's reference from its pictures `[m, 3, h, w]` in 0..1: the best detection of its noun, or else the whole picture.
+
+    No other noun's box: where the detector does not know the noun, its surest box may be the bench that the subject sits on.
+    """
     size = judges.identity.config.image_size
     crops = []
     for picture, found in zip(pictures, detect(judges, pictures), strict=True):
         boxes = found["boxes"]
         named = [i for i, label in enumerate(found["labels"].tolist()) if judges.labels[label] == class_noun]
-        chosen = boxes[named[:1]] if named else boxes[:1]
+        chosen = boxes[named[:1]]
         whole = torch.tensor([[0, 0, picture.shape[2], picture.shape[1]]])
         crops.append(crop_boxes(picture, chosen if len(chosen) else whole, size))
     return SubjectReference(class_noun, judges.embed_identity(torch.cat(crops)))

@@ -24,12 +24,13 @@ from vd_core.metrics.report import judge_picture, to_unit
 from vd_core.metrics.stitch import has_seam
 from vd_core.mixing import draw_mixtures, mix_pictures
 from vd_core.optimisation import Progress
+from vd_core.seeds import seed_for
 from vd_core.subjects import PLACEHOLDER_TOKENS, Subject, mixed_prompt, plain_prompt
 from vd_core.toybox.demo import SEED, draw_subject
 from vd_core.toybox.reader import AttributeReader, load_reader, read_picture
 from vd_core.training import Settings, finetune
 
-SUBJECT_OFFSET, HLR_SEED, PICTURE_SEED, BARE_SEED = 10_000, 3 << 40, 5 << 40, 7 << 40
+SUBJECT_OFFSET = 10_000
 NUM_INFERENCE_STEPS, GUIDANCE_SCALE = 25, 4.0
 Toys = dict[str, tuple[str, str, str]]
 
@@ -102,9 +103,12 @@ def run_variant(
     target.mkdir(parents=True, exist_ok=True)
     METHODS[method](base, subjects, pictures, mixed, settings, Progress(target / "progress"), target)
     if hlr:
-        refinetune(base, subjects, pictures, known, jury, replace(settings, steps=hlr), plan, target)
+        refinetune(
+            base, subjects, pictures, known, jury, replace(settings, steps=hlr, seed=seed_for("refinetune", settings.seed)), plan, target
+        )
     prompts = [f"{mixed_prompt(subjects)} {p}" for p in plan.prompts for _ in range(plan.pictures)]
-    drawn = generate_pictures(base, prompts, [PICTURE_SEED + i for i in range(len(prompts))], NUM_INFERENCE_STEPS, GUIDANCE_SCALE)
+    seeds = [seed_for("picture", plan.seed, i) for i in range(len(prompts))]
+    drawn = generate_pictures(base, prompts, seeds, NUM_INFERENCE_STEPS, GUIDANCE_SCALE)
     rows = [read_row(jury, p, known, toys, plain_prompt(q, subjects)) for p, q in zip(drawn, prompts, strict=True)]
     contact_sheet([drawn[i : i + plan.pictures] for i in range(0, len(drawn), plan.pictures)], base.resolution, 0).save(
         target / "pictures.png"
@@ -124,7 +128,7 @@ def draw_bare(folder: Path, toys: Toys, plan: Plan, target: Path) -> list[float]
     load_customisation(base, target)
     subjects, _ = draw_toys(toys, base)
     count = len(plan.prompts) * plan.pictures
-    seeds = [BARE_SEED + i for i in range(count)]
+    seeds = [seed_for("bare", plan.seed, i) for i in range(count)]
     drawn = generate_pictures(base, [mixed_prompt(subjects)] * count, seeds, NUM_INFERENCE_STEPS, GUIDANCE_SCALE)
     contact_sheet([drawn], base.resolution, 0).save(target / "bare.png")
     stitched = [float(has_seam(np.asarray(p))) for p in drawn]
@@ -146,7 +150,7 @@ def refinetune(
 ) -> None:
     """HLR with nobody in the loop: the best-ranked candidates replace D_mix, P_c replaces P'_c (III-D)."""
     prompt = mixed_prompt(subjects)
-    seeds = [HLR_SEED + i for i in range(plan.candidates)]
+    seeds = [seed_for("candidate", plan.seed, i) for i in range(plan.candidates)]
     candidates = generate_pictures(base, [prompt] * len(seeds), seeds, NUM_INFERENCE_STEPS, GUIDANCE_SCALE)
     scores = [judge_picture(jury.judges, c, known, plain_prompt(prompt, subjects))["rank_score"] for c in candidates]
     best = sorted(range(len(seeds)), key=lambda i: -scores[i])[: plan.picks]

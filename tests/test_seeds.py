@@ -1,0 +1,90 @@
+"""Random numbers by name: seeds that differ make a difference, and no two things of a run draw the same numbers."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from tasks.finetune import finetune_stage, settings_from
+from tasks.mix import mix
+from tasks.motion import motion
+from tasks.refinetune import refinetune
+from tasks.render import render
+from tasks.sample import sample
+from tasks.swap import swap
+from tests.project import write_random_judges
+from tests.test_losses_and_step import SETTINGS, make_data, make_fresh_trainee
+from vd_core.bases import load_base
+from vd_core.config import load_params
+from vd_core.optimisation import Progress
+from vd_core.picks import Picks, write_picks
+from vd_core.seeds import generator_for, seed_for
+from vd_core.training import finetune
+
+
+def test_keys_are_told_apart() -> None:
+    keys = [("batch", seed, step, batch, 0) for seed in range(3) for step in range(300) for batch in range(3)]
+    keys += [("a", "b"), ("ab",), ("a b",), (1, 2), (12,), ("1", "2"), ("1", 2), (1 << 32,), (0,), (1 << 40,)]
+    seeds = [seed_for(*key) for key in keys]
+    assert len(set(seeds)) == len(keys)
+    assert all(0 <= s < 1 << 32 for s in seeds)
+    assert torch.equal(torch.randn(3, generator=generator_for("x", 1)), torch.randn(3, generator=generator_for("x", 1)))
+    assert not torch.equal(torch.randn(3, generator=generator_for("x", 1)), torch.randn(3, generator=generator_for("x", 2)))
+
+
+def test_another_seed_trains_on_other_noise(base_folders: dict[str, Path], tmp_path: Path) -> None:
+    """The same untrained LoRA and adapter, seeds 0 and 1: the first losses differ, so the draws do. They did not when seeds were shifted by 32 bits."""
+    losses = []
+    for seed in (0, 1, 0):
+        base = load_base(str(base_folders["sd1"]), torch.device("cpu"))
+        folder = tmp_path / str(len(losses))
+        finetune(base, make_fresh_trainee(base), make_data(base), replace(SETTINGS, steps=10, seed=seed), Progress(folder))
+        losses.append((folder / "losses.csv").read_text())
+    assert losses[0] != losses[1]
+    assert losses[0] == losses[2]
+
+
+@pytest.mark.parametrize("kind", ["sd1"], indirect=True)
+def test_no_two_draws_of_a_run_are_seeded_alike(workspace: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every generator of a whole run, from mixed pictures to videos: each seed once."""
+    seeded: list[int] = []
+    manual_seed = torch.Generator.manual_seed
+
+    class Listening(torch.Generator):
+        def manual_seed(self, seed: int) -> torch.Generator:
+            seeded.append(seed % (1 << 32))
+            return manual_seed(self, seed)
+
+    write_random_judges(Path(load_params().base) / "judges")
+    monkeypatch.setattr(torch, "Generator", Listening)
+    params = load_params()
+    params = params.model_copy(update={"finetune": params.finetune.model_copy(update={"validate_every": 3, "validation_pictures": 2})})
+    mix(params, "toys")
+    finetune_stage(params, "toys")
+    sample(params, "toys")
+    write_picks(Picks(approval="auto", best=2), Path("picks/toys.yaml"))
+    refinetune(params, "toys")
+    motion(params, "toys")
+    swap(params, "toys")
+    render(params, "toys")
+    assert len(seeded) > 20
+    assert len(set(seeded)) == len(seeded)
+
+
+@pytest.mark.parametrize("kind", ["sd1"], indirect=True)
+def test_another_seed_is_another_run(workspace: Path, kind: str) -> None:
+    """Candidates of another seed, or of another sampling round, are other pictures; stages have noise of their own."""
+    write_random_judges(Path(load_params().base) / "judges")
+    params = load_params()
+    mix(params, "toys")
+    finetune_stage(params, "toys")
+    found = set()
+    combination = params.combination("toys")
+    again = combination.model_copy(update={"sampling_round": 1})
+    for other in (params, params.model_copy(update={"seed": 65536}), params.model_copy(update={"combinations": {"toys": again}})):
+        sample(other, "toys")
+        found |= {Image.open(p).tobytes() for p in Path("runs/toys/sample").glob("0*.png")}
+    assert len(found) == 3 * params.hlr.candidates
+    assert settings_from(params, "finetune", 1).seed != settings_from(params, "refinetune", 1).seed
