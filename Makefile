@@ -30,16 +30,16 @@ lint: .venv/ready            ## ruff, import-linter, pyright
 	$(BIN)/pyright
 
 quality: .venv/ready         ## how well the embedded base and its judges do: models/toybox/quality.json
-	$(BIN)/python -m tasks.quality
+	$(BIN)/python -m tasks.commands.quality
 
 bench: .venv/ready           ## our training step against its peers, on a quiet machine: metrics/bench.json
-	$(BIN)/python -m tasks.bench
+	$(BIN)/python -m tasks.commands.bench
 
 evidence: .venv/ready        ## the methods and ablations side by side on held-out toys: metrics/evidence.json, docs/evidence.md
-	$(BIN)/python -m tasks.evidence
+	$(BIN)/python -m tasks.commands.evidence
 
 pretrain: .venv/ready        ## train the embedded base from nothing (hours); goes on where it was stopped
-	$(BIN)/python -m tasks.pretrain
+	$(BIN)/python -m tasks.commands.pretrain
 
 .venv/ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -12,9 +12,9 @@ from prefect import get_client, get_run_logger, runtime, suspend_flow_run
 
 from flows.artifacts import publish_choice
 from flows.form import SAMPLE_AGAIN, build_form, scores_in_words
-from vd_core.config import load_params
+from tasks.shared.params import load_params
+from tasks.shared.picks import Candidate, Picks, digest_of, pick_candidates, read_candidates, read_picks, resolve_picks, write_picks
 from vd_core.errors import InputError
-from vd_core.picks import Candidate, Picks, digest_of, pick_candidates, read_candidates, read_picks, resolve_picks, write_picks
 
 Approval = Literal["ask", "auto", "skip"]
 

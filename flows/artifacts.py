@@ -9,8 +9,8 @@ from pathlib import Path
 from PIL import Image
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from vd_core.images import numbered_sheet
-from vd_core.picks import Candidate, Picks
+from tasks.shared.picks import Candidate, Picks
+from vd_core.inputs.pictures import numbered_sheet
 
 PICTURES = {"sheet.jpg": "image/jpeg", "reference.jpg": "image/jpeg", "losses.png": "image/png"}
 

@@ -8,8 +8,8 @@ from prefect.input import RunInput
 from pydantic import Field, create_model
 
 from flows.artifacts import as_markdown
-from vd_core.config import load_params
-from vd_core.picks import Candidate
+from tasks.shared.params import load_params
+from tasks.shared.picks import Candidate
 
 SAMPLE_AGAIN = "none of these: sample again"
 

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from flows.approval import Approval, approve
 from flows.quiet import drop_tracebacks
 from flows.reproduce import StageError, reproduce, restore
-from vd_core.config import load_params, raise_sampling_round
+from tasks.shared.params import load_params, raise_sampling_round
 from vd_core.errors import InputError
 
 ROOT = Path(__file__).resolve().parent.parent

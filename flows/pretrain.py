@@ -10,16 +10,16 @@ from prefect import flow, task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from flows.reproduce import ALLOCATOR, StageError, follow, last_word
-from tasks.pretrain import LOGS, STATES
-from vd_core.toybox.assemble import assemble, publish_logs
-from vd_core.toybox.pretrain import TRAININGS
+from tasks.commands.pretrain import LOGS, STATES
+from vd_core.toybox.pretraining.assemble import assemble, publish_logs
+from vd_core.toybox.pretraining.recipe import TRAININGS
 
 
 @task(task_run_name="{part}")
 def train(part: str, states: Path) -> None:
     """Run one training in a process of its own; one that was stopped goes on where it was."""
     artifact = create_progress_artifact(0.0, key=f"pretrain-{part}-progress".replace("_", "-"), description=f"training of {part}")
-    command = [sys.executable, "-m", "tasks.pretrain", "--states", str(states), "--part", part]
+    command = [sys.executable, "-m", "tasks.commands.pretrain", "--states", str(states), "--part", part]
     environment = os.environ | ALLOCATOR
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
     code, said = follow(process, artifact)

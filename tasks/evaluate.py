@@ -6,13 +6,13 @@ from pathlib import Path
 from PIL import Image
 from tqdm import tqdm
 
-from tasks.command import open_base, open_subjects, run_folder, run_stage
-from tasks.sample import references
-from tasks.write import write_json
-from vd_core.bases import find_source
-from vd_core.config import Params
+from tasks.shared.command import open_base, open_subjects, run_folder, run_stage
+from tasks.shared.params import Params
+from tasks.shared.training import references
+from vd_core.bases.stable_diffusion import find_source
+from vd_core.files import write_json
+from vd_core.inputs.subjects import plain_prompt
 from vd_core.metrics.report import average, judge_clip, load_judges
-from vd_core.subjects import plain_prompt
 
 
 def evaluate(params: Params, name: str) -> None:

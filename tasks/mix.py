@@ -2,11 +2,11 @@
 
 import json
 
-from tasks.command import open_subjects, replaced_folder, run_folder, run_stage
-from vd_core.bases import find_source, read_resolution
-from vd_core.config import Params
-from vd_core.images import contact_sheet, find_pictures, load_square
-from vd_core.mixing import draw_mixtures, mix_pictures
+from tasks.shared.command import open_subjects, replaced_folder, run_folder, run_stage
+from tasks.shared.params import Params
+from vd_core.bases.stable_diffusion import find_source, read_resolution
+from vd_core.inputs.mixing import draw_mixtures, mix_pictures
+from vd_core.inputs.pictures import contact_sheet, find_pictures, load_square
 
 
 def mix(params: Params, name: str) -> None:

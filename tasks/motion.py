@@ -3,13 +3,13 @@
 import json
 from pathlib import Path
 
-from tasks.command import forget_progress, open_base, open_progress, publish_progress, replaced_folder, run_folder, run_stage
-from vd_core.config import Params
+from tasks.shared.command import forget_progress, open_base, open_progress, publish_progress, replaced_folder, run_folder, run_stage
+from tasks.shared.params import Params
 from vd_core.errors import InputError
-from vd_core.images import contact_sheet
-from vd_core.motion import MotionSettings, finetune_motion, save_motion
+from vd_core.inputs.clips import load_clip
+from vd_core.inputs.pictures import contact_sheet
+from vd_core.methods.motion import MotionSettings, finetune_motion, save_motion
 from vd_core.seeds import seed_for
-from vd_core.video import load_clip
 
 
 def motion(params: Params, name: str) -> None:

@@ -4,7 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
-from tasks.command import (
+from tasks.shared.command import (
     forget_progress,
     launch,
     open_base,
@@ -15,14 +15,16 @@ from tasks.command import (
     run_folder,
     run_stage,
 )
-from tasks.finetune import settings_from, subject_pictures, validated
-from vd_core.adapters import load_lora, load_visual_adapter, save_lora, save_visual_adapter
-from vd_core.config import Params
-from vd_core.data import build_data
-from vd_core.images import load_square
-from vd_core.picks import read_candidates, read_picks, resolve_picks, sha256_of
-from vd_core.subjects import mixed_prompt
-from vd_core.training import finetune
+from tasks.shared.params import Params
+from tasks.shared.picks import read_candidates, read_picks, resolve_picks
+from tasks.shared.training import settings_from, subject_pictures, validated
+from vd_core.customisation.lora import load_lora, save_lora
+from vd_core.customisation.visual_adapter import load_visual_adapter, save_visual_adapter
+from vd_core.files import sha256_of
+from vd_core.inputs.pictures import load_square
+from vd_core.inputs.subjects import mixed_prompt
+from vd_core.methods.disen_mix import train
+from vd_core.training.data import build_data
 
 
 def refinetune(params: Params, name: str) -> None:
@@ -47,7 +49,7 @@ def refinetune(params: Params, name: str) -> None:
     visual_adapter = load_visual_adapter(before).to(base.device)
     progress = validated(open_progress(name, "refinetune"), params, base, subjects)
     with replaced_folder(run_folder(name, "refinetune")) as folder:
-        finetune(base, visual_adapter, data, settings_from(params, "refinetune", params.hlr.refinetune_steps), progress)
+        train(base, visual_adapter, data, settings_from(params, "refinetune", params.hlr.refinetune_steps), progress)
         publish_progress(progress, folder, "Re-finetuning on the picks")
         save_lora(base, folder)
         save_visual_adapter(visual_adapter, folder)

@@ -2,22 +2,23 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from PIL import Image
 from tqdm import tqdm
 
-from tasks.command import open_base, open_subjects, replaced_folder, run_folder, run_stage
-from tasks.sample import references
-from vd_core.bases import find_source
-from vd_core.config import Params
+from tasks.shared.command import open_base, open_subjects, replaced_folder, run_folder, run_stage
+from tasks.shared.params import Params, RenderParams
+from tasks.shared.training import references
+from vd_core.bases.stable_diffusion import Base, find_source
 from vd_core.errors import InputError
-from vd_core.generation.customised import CUSTOMISE, Generate
-from vd_core.images import contact_sheet, to_pictures
+from vd_core.generation.customised import Generate, customise_animatediff, customise_text2video_zero
+from vd_core.inputs.clips import save_frames, save_video
+from vd_core.inputs.pictures import contact_sheet, to_pictures
+from vd_core.inputs.subjects import Subject, mixed_prompt, plain_prompt
 from vd_core.metrics.report import judge_picture, load_judges
 from vd_core.seeds import seed_for
-from vd_core.subjects import Subject, mixed_prompt, plain_prompt
-from vd_core.video import save_frames, save_video
 
 SHEET_FRAMES = 8
 JUDGED_EVERY = 3
@@ -38,7 +39,7 @@ def render(params: Params, name: str) -> None:
     with replaced_folder(run_folder(name, "render")) as folder:
         for generator in chosen.generators:
             base = open_base(params, subjects, motion=generator == "animatediff")
-            generate = CUSTOMISE[generator](base, run_folder(name, "swap"), chosen)
+            generate = customise(generator, base, run_folder(name, "swap"), chosen)
             for i, prompt in enumerate(prompts):
                 seeds = [seed_for("clip", generator, params.seed, i, k) for k in range(tries)]
                 frames, seed = choose_clip([(generate_counted(generate, prompt, s, progress), s) for s in seeds], prompt, judge)
@@ -51,6 +52,15 @@ def render(params: Params, name: str) -> None:
         (folder / "videos.json").write_text(json.dumps(videos, indent=1) + "\n")
         contact_sheet(rows).save(folder / "sheet.jpg", quality=90)
     print(f"{len(videos)} videos in {run_folder(name, 'render')}/, their frames in sheet.jpg")
+
+
+def customise(generator: str, base: Base, folder: Path, chosen: RenderParams) -> Generate:
+    """The generator called `generator` over `base`, with the weights of `folder`."""
+    steps, guidance = chosen.num_inference_steps, chosen.guidance_scale
+    if generator == "animatediff":
+        return customise_animatediff(base, folder, chosen.animatediff_frames, steps, guidance)
+    motion = (chosen.motion_field_strength, chosen.t_forward, chosen.t_warp)
+    return customise_text2video_zero(base, folder, chosen.text2video_zero_frames, steps, guidance, *motion)
 
 
 def generate_counted(generate: Generate, prompt: str, seed: int, progress: tqdm) -> torch.Tensor:

@@ -3,17 +3,18 @@
 import json
 from pathlib import Path
 
-from tasks.command import open_base, open_subjects, replaced_folder, run_folder, run_stage
-from tasks.finetune import references
-from vd_core.bases import find_source
-from vd_core.config import Params
-from vd_core.customisation import load_customisation
-from vd_core.generation.images import generate_pictures
-from vd_core.images import numbered_sheet
+from tasks.shared.command import open_base, open_subjects, replaced_folder, run_folder, run_stage
+from tasks.shared.params import Params
+from tasks.shared.picks import Picks, write_picks
+from tasks.shared.training import references
+from vd_core.bases.stable_diffusion import find_source
+from vd_core.customisation.load import load_customisation
+from vd_core.files import sha256_of
+from vd_core.generation.pictures import generate_pictures
+from vd_core.inputs.pictures import numbered_sheet
+from vd_core.inputs.subjects import mixed_prompt, plain_prompt
 from vd_core.metrics.report import judge_picture, load_judges
-from vd_core.picks import Picks, sha256_of, write_picks
 from vd_core.seeds import seed_for
-from vd_core.subjects import mixed_prompt, plain_prompt
 
 
 def sample(params: Params, name: str) -> None:

@@ -3,9 +3,9 @@
 import json
 import shutil
 
-from tasks.command import replaced_folder, run_folder, run_stage
-from vd_core.config import Params
-from vd_core.customisation import copy_customisation
+from tasks.shared.command import replaced_folder, run_folder, run_stage
+from tasks.shared.params import Params
+from vd_core.customisation.load import copy_customisation
 
 
 def swap(params: Params, name: str) -> None:

@@ -8,8 +8,8 @@ import torch
 from diffusers import AutoencoderKL, DDPMScheduler, MotionAdapter, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPImageProcessor, CLIPTextConfig, CLIPTextModel, CLIPVisionConfig, CLIPVisionModelWithProjection
 
-from vd_core.bases import Base, load_base
-from vd_core.toybox.tokens import build_tokenizer
+from vd_core.bases.stable_diffusion import Base, load_base
+from vd_core.toybox.pretraining.tokens import build_tokenizer
 
 torch.set_num_threads(1)
 

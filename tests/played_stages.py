@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import yaml
 from PIL import Image
-from tasks.command import replaced_folder
-from vd_core.picks import read_candidates, read_picks, resolve_picks, sha256_of
+from tasks.shared.command import replaced_folder
+from tasks.shared.picks import read_candidates, read_picks, resolve_picks
+from vd_core.files import sha256_of
 
 stage, name = sys.argv[1:]
 runs = Path("runs") / name

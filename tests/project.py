@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from tests.conftest import write_tiny_base
 from vd_core.metrics.judges import build_clip, build_detector, build_identity
-from vd_core.toybox.judges import CONFIG, half_precision
+from vd_core.toybox.pretraining.judges import CONFIG, half_precision
 
 ROOT = Path(__file__).parent.parent
 STAGES = ["mix", "finetune", "sample", "refinetune", "motion", "swap", "render", "evaluate"]

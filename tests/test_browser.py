@@ -10,9 +10,9 @@ from uuid import UUID
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
+from tasks.shared.picks import read_candidates, read_picks
 from tests.live import Live
 from tests.project import build_project, run
-from vd_core.picks import read_candidates, read_picks
 
 pytestmark = pytest.mark.browser
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-sync"]

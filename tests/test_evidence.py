@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tasks.evidence import weights_read
+from tasks.commands.evidence import weights_read
 from tests.test_losses_and_step import SETTINGS
 from vd_core.errors import InputError
 from vd_core.metrics.fidelity import refer_to
 from vd_core.metrics.report import to_unit
-from vd_core.toybox.claims import CLAIMS, Table, judge_claims
-from vd_core.toybox.draw import draw_scene
-from vd_core.toybox.evidence import Jury, Toys, draw_bare, load_jury, load_plan, read_row, run_variant
-from vd_core.toybox.world import HELD_OUT, Scene, Toy
+from vd_core.studies.claims import CLAIMS, Table, judge_claims
+from vd_core.studies.evidence import Jury, Toys, draw_bare, load_jury, load_plan, read_row, run_variant
+from vd_core.toybox.world.draw import draw_scene
+from vd_core.toybox.world.scenes import HELD_OUT, Scene, Toy
 
 ROOT = Path(__file__).parent.parent
 PLAN = load_plan(ROOT / "benchmarks/evidence.yaml")

@@ -18,9 +18,9 @@ from flows.approval import read_answer
 from flows.form import SAMPLE_AGAIN, build_form, describe
 from flows.quiet import drop_traceback
 from flows.reproduce import StageError, name_holder
+from tasks.shared.picks import pick_candidates, read_candidates, read_picks, resolve_picks, write_picks
 from tests.test_stages import write_candidates
 from vd_core.errors import InputError
-from vd_core.picks import pick_candidates, read_candidates, read_picks, resolve_picks, write_picks
 
 STAGES = ["mix", "finetune", "sample", "refinetune", "motion", "swap", "render", "evaluate"]
 

@@ -10,15 +10,15 @@ import torch
 from diffusers import DDPMScheduler, DPMSolverMultistepScheduler, TextToVideoZeroPipeline
 
 from tests.pictures import noise_picture
-from vd_core.bases import PUBLIC, Base, find_source, read_base
+from vd_core.bases.stable_diffusion import PUBLIC, Base, find_source, read_base
 from vd_core.generation import text2video_zero
 from vd_core.generation.animatediff import build_animatediff
-from vd_core.generation.cross_frame import CrossFrameAttnProcessor, set_cross_frame_attention
-from vd_core.generation.images import draw_noise, generate_pictures
+from vd_core.generation.cross_frame import CrossFrameAttnProcessor, cross_frame_attention
+from vd_core.generation.pictures import draw_noise, generate_pictures
 from vd_core.generation.text2video_zero import add_noise_between, generate_text2video_zero, warp_latents
-from vd_core.motion import MotionSettings, finetune_motion
-from vd_core.optimisation import Progress
+from vd_core.methods.motion import MotionSettings, finetune_motion
 from vd_core.seeds import generator_for
+from vd_core.training.loop import Progress
 
 
 def clip_of(base: Base, seed: int = 0, strength: tuple[float, float] = (12.0, 12.0), frames: int = 3) -> torch.Tensor:
@@ -129,11 +129,14 @@ def test_first_frame_is_its_own_reference(base: Base) -> None:
     """With one frame, cross-frame attention is plain attention; and frame 1 of many is not changed by the others."""
     sample, hidden = torch.randn(1, 4, 8, 8), torch.randn(1, 5, base.text_encoder.config.hidden_size)
     plain = base.unet(sample, 10, hidden).sample
-    set_cross_frame_attention(base.unet, 1)
-    torch.testing.assert_close(base.unet(sample, 10, hidden).sample, plain, rtol=1e-4, atol=1e-5)
-    set_cross_frame_attention(base.unet, 2)
-    other = torch.cat([sample, torch.randn(1, 4, 8, 8)])
-    torch.testing.assert_close(base.unet(other, 10, hidden.expand(2, -1, -1)).sample[:1], plain, rtol=1e-4, atol=1e-5)
+    with cross_frame_attention(base.unet, 1):
+        torch.testing.assert_close(base.unet(sample, 10, hidden).sample, plain, rtol=1e-4, atol=1e-5)
+    with cross_frame_attention(base.unet, 2):
+        other = torch.cat([sample, torch.randn(1, 4, 8, 8)])
+        frames = base.unet(other, 10, hidden.expand(2, -1, -1)).sample
+        assert not torch.equal(base.unet(other[1:], 10, hidden).sample, frames[1:])
+    torch.testing.assert_close(frames[:1], plain, rtol=1e-4, atol=1e-5)
+    assert torch.equal(base.unet(sample, 10, hidden).sample, plain)  # taken off again
 
 
 def test_cross_frame_attention_against_a_literal_reference(base: Base) -> None:

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tasks.command import replaced_folder
 from tasks.mix import mix
-from vd_core.bases import choose_device, find_source
-from vd_core.config import load_params, raise_sampling_round
+from tasks.shared.command import replaced_folder
+from tasks.shared.params import load_params, raise_sampling_round
+from vd_core.bases.stable_diffusion import choose_device, find_source
 from vd_core.errors import InputError
-from vd_core.images import find_pictures, load_picture
-from vd_core.subjects import check_placeholder_tokens, load_subjects
-from vd_core.toybox.tokens import build_tokenizer
-from vd_core.video import load_clip
+from vd_core.inputs.clips import load_clip
+from vd_core.inputs.pictures import find_pictures, load_picture
+from vd_core.inputs.subjects import check_placeholder_tokens, load_subjects
+from vd_core.toybox.pretraining.tokens import build_tokenizer
 
 ROOT = Path(__file__).parent.parent
 

@@ -7,13 +7,15 @@ import pytest
 import torch
 
 from tests.pictures import noise_picture
-from vd_core.adapters import VisualAdapter, add_lora, load_lora, load_visual_adapter, save_lora, save_visual_adapter
-from vd_core.bases import Base
-from vd_core.checkpoints import load_checkpoint, save_checkpoint
-from vd_core.data import FinetuningData, Labelled, build_data
-from vd_core.losses import denoising_loss, separate_loss
-from vd_core.optimisation import Progress
-from vd_core.training import Batch, Models, Settings, draw_batch, finetune, named_trainable, train_step
+from vd_core.bases.stable_diffusion import Base
+from vd_core.customisation.lora import add_lora, load_lora, save_lora
+from vd_core.customisation.visual_adapter import VisualAdapter, load_visual_adapter, save_visual_adapter
+from vd_core.methods.disen_mix import train, train_step
+from vd_core.training.checkpoints import load_checkpoint, save_checkpoint
+from vd_core.training.data import Batch, FinetuningData, Labelled, build_data, draw_batch
+from vd_core.training.loop import Progress
+from vd_core.training.losses import denoising_loss, separate_loss
+from vd_core.training.step import Models, Settings, named_trainable
 
 SETTINGS = Settings(
     steps=6,
@@ -86,7 +88,7 @@ def test_one_batched_step_equals_the_literal_equations(base: Base) -> None:
     batch = draw_batch(data, torch.Generator().manual_seed(0), 2, 2)
     parameters = named_trainable(parts_of(base, adapter))
 
-    losses = train_step(base.unet, base.text_encoder, adapter, base.noise_scheduler, batch, torch.Generator().manual_seed(5), 0.25)
+    losses = train_step(base, parts_of(base, adapter), batch, torch.Generator().manual_seed(5), 0.25)
     losses["loss"].backward()
     gradients = {k: p.grad.clone() for k, p in parameters.items()}
     for p in parameters.values():
@@ -140,7 +142,7 @@ def test_frozen_weights_do_not_move(base: Base, tmp_path: Path) -> None:
     adapter = make_trainee(base)
     modules = {"unet": base.unet, "text": base.text_encoder, "vae": base.vae, "image": base.image_encoder}
     before = {n: copy.deepcopy(m.state_dict()) for n, m in modules.items()}
-    finetune(base, adapter, make_data(base), SETTINGS, Progress(tmp_path))
+    train(base, adapter, make_data(base), SETTINGS, Progress(tmp_path))
     moved = set()
     for name, module in modules.items():
         for key, value in module.state_dict().items():
@@ -153,7 +155,7 @@ def test_frozen_weights_do_not_move(base: Base, tmp_path: Path) -> None:
 
 def test_resume_ends_with_the_same_bits(base: Base, tmp_path: Path, base_folders: dict, kind: str) -> None:
     """Kill after step 3, start again from a fresh process's view: the final weights equal those of a run that was never killed."""
-    from vd_core.bases import load_base
+    from vd_core.bases.stable_diffusion import load_base
 
     data = make_data(base)
     results = []
@@ -164,7 +166,7 @@ def test_resume_ends_with_the_same_bits(base: Base, tmp_path: Path, base_folders
             stop_after(fresh, adapter, data, tmp_path / "b", 3)
             fresh = load_base(str(base_folders[kind]), torch.device("cpu"))
             adapter = make_fresh_trainee(fresh)
-        finetune(fresh, adapter, data, SETTINGS, Progress(tmp_path / ("b" if killed else "a")))
+        train(fresh, adapter, data, SETTINGS, Progress(tmp_path / ("b" if killed else "a")))
         results.append({k: p.detach().clone() for k, p in named_trainable(parts_of(fresh, adapter)).items()})
     assert all(torch.equal(results[0][k], results[1][k]) for k in results[0])
 
@@ -180,7 +182,7 @@ class Killed(Exception):
 
 def stop_after(base: Base, adapter: VisualAdapter, data: FinetuningData, folder: Path, steps: int) -> None:
     """Train with a checkpoint after every step, and die in the step after `steps`."""
-    import vd_core.optimisation as optimisation
+    import vd_core.training.loop as optimisation
 
     calls = 0
 
@@ -195,7 +197,7 @@ def stop_after(base: Base, adapter: VisualAdapter, data: FinetuningData, folder:
     patch.setattr(optimisation, "CHECKPOINT_SECONDS", -1.0)
     patch.setattr(optimisation, "save_checkpoint", save)
     with pytest.raises(Killed):
-        finetune(base, adapter, data, SETTINGS, Progress(folder))
+        train(base, adapter, data, SETTINGS, Progress(folder))
     patch.undo()
 
 
@@ -210,7 +212,7 @@ def test_another_runs_checkpoint_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_saved_lora_and_adapter_come_back(base: Base, tmp_path: Path, base_folders: dict, kind: str) -> None:
-    from vd_core.bases import load_base
+    from vd_core.bases.stable_diffusion import load_base
 
     adapter = make_trainee(base)
     shake_lora(base)
@@ -227,7 +229,7 @@ def test_saved_lora_and_adapter_come_back(base: Base, tmp_path: Path, base_folde
 
 
 def test_batches_hold_every_subject() -> None:
-    from vd_core.data import Moments
+    from vd_core.training.data import Moments
 
     moments = Moments(torch.arange(5.0)[:, None, None, None].expand(5, 1, 1, 1), torch.zeros(5, 1, 1, 1))
     data = FinetuningData(Labelled(moments, torch.tensor([0, 0, 1, 1, 1])), moments, torch.zeros(5, 3), torch.zeros(3, 4))

@@ -11,24 +11,26 @@ from PIL import Image
 from tasks.finetune import finetune_stage
 from tasks.mix import mix
 from tasks.refinetune import refinetune
+from tasks.render import customise
+from tasks.shared.params import load_params
+from tasks.shared.picks import Picks, write_picks
 from tests.pictures import noise_picture
 from tests.test_losses_and_step import SETTINGS, make_data, make_trainee, parts_of
 from tests.test_stages import write_candidates
-from vd_core.adapters import add_lora, save_lora
-from vd_core.bases import Base, load_base
-from vd_core.config import load_params
-from vd_core.customisation import find_weights, load_customisation
+from vd_core.bases.stable_diffusion import Base, load_base
+from vd_core.customisation.keys_values import embedding_of, train_keys_and_values
+from vd_core.customisation.load import find_weights, load_customisation
+from vd_core.customisation.lora import add_lora, save_lora
+from vd_core.customisation.spectral import add_spectral_shifts
 from vd_core.errors import InputError
-from vd_core.generation.customised import CUSTOMISE
-from vd_core.keys_values import embedding_of, train_keys_and_values
-from vd_core.losses import masked_loss, prior_preservation_loss, separate_loss
+from vd_core.inputs.subjects import Subject
 from vd_core.methods import METHODS
 from vd_core.methods.custom_diffusion import augment, shrink_masks
-from vd_core.optimisation import Progress
-from vd_core.picks import Picks, write_picks
-from vd_core.spectral import add_spectral_shifts
-from vd_core.subjects import Subject
-from vd_core.training import draw_batch, named_trainable, train_step
+from vd_core.methods.disen_mix import train_step
+from vd_core.training.data import draw_batch
+from vd_core.training.loop import Progress
+from vd_core.training.losses import masked_loss, prior_preservation_loss, separate_loss
+from vd_core.training.step import named_trainable
 
 ROOT = Path(__file__).parent.parent
 SUBJECTS = [Subject("dog", "dog", "sks", Path()), Subject("cat", "cat", "krk", Path())]
@@ -96,7 +98,7 @@ def test_both_generators_take_a_methods_weights(name: str, base: Base, base_fold
         update={"num_inference_steps": 4, "t_forward": 3, "t_warp": 2, "text2video_zero_frames": 2, "animatediff_frames": 2}
     )
     run_method(name, base, tmp_path)
-    for generator, customise in CUSTOMISE.items():
+    for generator in render.generators:
         clips = []
         for folder in (tmp_path, None):
             fresh = load_base(str(base_folders[kind]), torch.device("cpu"), motion=True)
@@ -106,7 +108,7 @@ def test_both_generators_take_a_methods_weights(name: str, base: Base, base_fold
                 add_lora(fresh, 2, 0)
                 save_lora(fresh, folder)
                 fresh = load_base(str(base_folders[kind]), torch.device("cpu"), motion=True)
-            clips.append(customise(fresh, folder, render)("a sks dog, a krk cat", 0))
+            clips.append(customise(generator, fresh, folder, render)("a sks dog, a krk cat", 0))
         assert not torch.allclose(clips[0], clips[1], atol=1e-4), generator
 
 
@@ -144,7 +146,7 @@ def test_custom_diffusions_views() -> None:
 def test_without_the_visual_embedding_both_mixed_losses_are_one(base: Base) -> None:
     adapter = make_trainee(base)
     batch = draw_batch(make_data(base), torch.Generator().manual_seed(0), 2, 2)
-    arguments = (*parts_of(base, adapter).values(), base.noise_scheduler, batch)
+    arguments = (base, parts_of(base, adapter), batch)
     with_f, without_f = (train_step(*arguments, torch.Generator().manual_seed(5), 1.0, visual_embedding=v) for v in (True, False))
     assert float(without_f["disentangled"]) == pytest.approx(float(without_f["weak_denoising"]), rel=1e-5)
     assert float(with_f["disentangled"]) != pytest.approx(float(with_f["weak_denoising"]), rel=1e-5)

@@ -8,11 +8,11 @@ from diffusers import MotionAdapter, UNetMotionModel
 from peft.tuners.lora import LoraLayer
 
 from tests.pictures import noise_picture
-from vd_core.adapters import add_lora, save_lora
-from vd_core.bases import Base, load_base
+from vd_core.bases.stable_diffusion import Base, load_base
+from vd_core.customisation.lora import add_lora, save_lora
 from vd_core.generation.animatediff import build_animatediff
-from vd_core.motion import MotionSettings, build_motion_model, finetune_motion, save_motion
-from vd_core.optimisation import Progress
+from vd_core.methods.motion import MotionSettings, build_motion_model, finetune_motion, save_motion
+from vd_core.training.loop import Progress
 
 SETTINGS = MotionSettings(steps=2, learning_rate=1e-2, lora_rank=2, max_grad_norm=1.0, linear_decay=False, mixed_precision="no", seed=0)
 

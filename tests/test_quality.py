@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import typer
 
-from tasks.quality import main
-from vd_core.bases import MODELS
-from vd_core.toybox.average_precision import average_precision
-from vd_core.toybox.quality import Subjects, figure, load_subjects_of_measurement, measure_reader
+from tasks.commands.quality import main
+from vd_core.bases.stable_diffusion import MODELS
+from vd_core.toybox.pretraining.average_precision import average_precision
+from vd_core.toybox.pretraining.quality import Subjects, figure, load_subjects_of_measurement, measure_reader
 
 ROOT = Path(__file__).parent.parent
 

@@ -7,21 +7,22 @@ import pytest
 import torch
 from PIL import Image
 
-from tasks.finetune import finetune_stage, settings_from
+from tasks.finetune import finetune_stage
 from tasks.mix import mix
 from tasks.motion import motion
 from tasks.refinetune import refinetune
 from tasks.render import render
 from tasks.sample import sample
+from tasks.shared.params import load_params
+from tasks.shared.picks import Picks, write_picks
+from tasks.shared.training import settings_from
 from tasks.swap import swap
 from tests.project import write_random_judges
 from tests.test_losses_and_step import SETTINGS, make_data, make_fresh_trainee
-from vd_core.bases import load_base
-from vd_core.config import load_params
-from vd_core.optimisation import Progress
-from vd_core.picks import Picks, write_picks
+from vd_core.bases.stable_diffusion import load_base
+from vd_core.methods.disen_mix import train as train_disen_mix
 from vd_core.seeds import generator_for, seed_for
-from vd_core.training import finetune
+from vd_core.training.loop import Progress
 
 
 def test_keys_are_told_apart() -> None:
@@ -40,7 +41,7 @@ def test_another_seed_trains_on_other_noise(base_folders: dict[str, Path], tmp_p
     for seed in (0, 1, 0):
         base = load_base(str(base_folders["sd1"]), torch.device("cpu"))
         folder = tmp_path / str(len(losses))
-        finetune(base, make_fresh_trainee(base), make_data(base), replace(SETTINGS, steps=10, seed=seed), Progress(folder))
+        train_disen_mix(base, make_fresh_trainee(base), make_data(base), replace(SETTINGS, steps=10, seed=seed), Progress(folder))
         losses.append((folder / "losses.csv").read_text())
     assert losses[0] != losses[1]
     assert losses[0] == losses[2]

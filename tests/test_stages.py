@@ -17,11 +17,12 @@ from tasks.motion import motion
 from tasks.refinetune import refinetune
 from tasks.render import render
 from tasks.sample import sample
+from tasks.shared.params import load_params
+from tasks.shared.picks import Picks, pick_candidates, read_candidates, write_picks
 from tasks.swap import swap
 from tests.project import write_random_judges
-from vd_core.config import load_params
 from vd_core.errors import InputError
-from vd_core.picks import Picks, pick_candidates, read_candidates, sha256_of, write_picks
+from vd_core.files import sha256_of
 
 
 def write_candidates(folder: Path, count: int) -> None:

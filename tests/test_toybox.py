@@ -9,21 +9,21 @@ import pytest
 import torch
 from diffusers import AnimateDiffPipeline, MotionAdapter, StableDiffusionPipeline
 
-from vd_core.bases import MODELS, load_base
-from vd_core.data import tokenize
+from vd_core.bases.encode import tokenize
+from vd_core.bases.stable_diffusion import MODELS, load_base
+from vd_core.inputs.subjects import PLACEHOLDER_TOKENS
 from vd_core.metrics.judges import load_local_judges
-from vd_core.subjects import PLACEHOLDER_TOKENS
-from vd_core.toybox.autoencoder import SECOND, build_vae, draw_batch, load_trained_vae, train_vae
-from vd_core.toybox.contrastive import APART, ContrastivePair, draw_captioned_batch, load_trained_encoders, train_image_encoder
-from vd_core.toybox.demo import SUBJECTS
-from vd_core.toybox.denoiser import CROWDED, SLIDING, LatentPool, build_noise_scheduler
-from vd_core.toybox.encoders import embed_captions, load_text_head
-from vd_core.toybox.motion_modules import sample_even_timesteps, sample_high_timesteps
-from vd_core.toybox.tokens import build_tokenizer
-from vd_core.toybox.tracking import name_motion
-from vd_core.toybox.trainer import ema_weights, fit
-from vd_core.toybox.words import DIRECTIONS
-from vd_core.toybox.world import COLOURS, HELD_OUT, KINDS
+from vd_core.toybox.pretraining.autoencoder import SECOND, build_vae, draw_batch, load_trained_vae, train_vae
+from vd_core.toybox.pretraining.contrastive import APART, ContrastivePair, draw_captioned_batch, load_trained_encoders, train_image_encoder
+from vd_core.toybox.pretraining.denoiser import CROWDED, SLIDING, LatentPool, build_noise_scheduler
+from vd_core.toybox.pretraining.encoders import embed_captions, load_text_head
+from vd_core.toybox.pretraining.motion_modules import sample_even_timesteps, sample_high_timesteps
+from vd_core.toybox.pretraining.tokens import build_tokenizer
+from vd_core.toybox.pretraining.trainer import ema_weights, fit
+from vd_core.toybox.pretraining.words import DIRECTIONS
+from vd_core.toybox.reading.tracking import name_motion
+from vd_core.toybox.world.demo import SUBJECTS
+from vd_core.toybox.world.scenes import COLOURS, HELD_OUT, KINDS
 
 ROOT = Path(__file__).parent.parent
 TOYBOX = ROOT / MODELS / "toybox"

@@ -18,17 +18,20 @@ from safetensors.torch import load_file
 
 from tasks.finetune import finetune_stage
 from tasks.mix import mix
+from tasks.shared.params import load_params
 from tests.pictures import noise_picture
 from tests.project import write_random_judges
 from tests.test_losses_and_step import SETTINGS, Killed, make_data, make_fresh_trainee, make_trainee, parts_of, shake_lora
-from vd_core.adapters import LORA_FILE, save_lora
-from vd_core.bases import Base, load_base
-from vd_core.checkpoints import load_parameters
-from vd_core.config import load_params
-from vd_core.latents import LatentsCache, encode_picture
-from vd_core.losses import denoising_loss, min_snr_weights
-from vd_core.optimisation import Progress, Run, optimise
-from vd_core.training import draw_batch, finetune, named_trainable, spare_memory, train_step, weigh
+from vd_core.bases.latents import LatentsCache, encode_picture
+from vd_core.bases.stable_diffusion import Base, load_base
+from vd_core.customisation.lora import LORA_FILE, save_lora
+from vd_core.methods.disen_mix import train as train_disen_mix
+from vd_core.methods.disen_mix import train_step
+from vd_core.training.checkpoints import load_parameters
+from vd_core.training.data import draw_batch
+from vd_core.training.loop import Progress, Run, optimise
+from vd_core.training.losses import denoising_loss, min_snr_weights
+from vd_core.training.step import enable_gradient_checkpointing, named_trainable, weigh
 
 
 def test_accumulated_batches_are_one_step_on_their_mean(tmp_path: Path) -> None:
@@ -62,9 +65,9 @@ def test_gradient_checkpointing_changes_no_gradient(base: Base) -> None:
     found = []
     for spare in (False, True):
         if spare:
-            spare_memory(parts)
+            enable_gradient_checkpointing(parts)
             assert base.unet.is_gradient_checkpointing and base.text_encoder.is_gradient_checkpointing
-        losses = train_step(*parts.values(), base.noise_scheduler, batch, torch.Generator().manual_seed(5), 0.5)
+        losses = train_step(base, parts, batch, torch.Generator().manual_seed(5), 0.5)
         losses["loss"].backward()
         found.append({k: p.grad.clone() for k, p in named_trainable(parts).items()})
         for parameter in named_trainable(parts).values():
@@ -81,7 +84,7 @@ def test_a_compiled_training_learns_the_same(base_folders: dict[str, Path], kind
         base = load_base(str(base_folders[kind]), torch.device("cpu"))
         adapter = make_trainee(base)
         folder = tmp_path / str(compile)
-        finetune(base, adapter, make_data(base), replace(SETTINGS, steps=3, compile=compile), Progress(folder))
+        train_disen_mix(base, adapter, make_data(base), replace(SETTINGS, steps=3, compile=compile), Progress(folder))
         save_lora(base, folder)
         learnt.append(load_file(folder / LORA_FILE))
     assert not any("_orig_mod" in k for k in learnt[1])
@@ -116,7 +119,7 @@ def train(base: Base, folder: Path, scores: dict[int, float], killed_at: int = 0
 
     adapter = make_fresh_trainee(base)
     settings = replace(SETTINGS, steps=6, validate_every=2 if scores else 0, **changes)
-    finetune(base, adapter, make_data(base), settings, Progress(folder, folder / "tensorboard", validate))
+    train_disen_mix(base, adapter, make_data(base), settings, Progress(folder, folder / "tensorboard", validate))
     return {k: p.detach().clone() for k, p in named_trainable(parts_of(base, adapter)).items()}
 
 

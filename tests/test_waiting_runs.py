@@ -12,10 +12,10 @@ from uuid import UUID
 import pytest
 import yaml
 
+from tasks.shared.picks import read_candidates, read_picks
 from tests.live import Live
 from tests.played_stages import calls, play_stages
 from tests.project import STAGES, build_project, run
-from vd_core.picks import read_candidates, read_picks
 
 pytestmark = pytest.mark.slow
 

@@ -11,12 +11,12 @@ import pytest
 from transformers import CLIPTokenizer
 
 from tests.pictures import noise_picture
+from vd_core.inputs.mixing import draw_mixtures, mix_pictures
+from vd_core.inputs.subjects import PLACEHOLDER_TOKENS, Subject, extended_prompt, mixed_prompt, plain_prompt
 from vd_core.metrics.stitch import has_seam, stitch_score
-from vd_core.mixing import draw_mixtures, mix_pictures
-from vd_core.subjects import PLACEHOLDER_TOKENS, Subject, extended_prompt, mixed_prompt, plain_prompt
-from vd_core.toybox.draw import draw_clip, draw_scene, in_motion
-from vd_core.toybox.tokens import build_tokenizer
-from vd_core.toybox.world import (
+from vd_core.toybox.pretraining.tokens import build_tokenizer
+from vd_core.toybox.world.draw import draw_clip, draw_scene, in_motion
+from vd_core.toybox.world.scenes import (
     BACKGROUNDS,
     COLOURS,
     HELD_OUT,
@@ -108,7 +108,7 @@ def test_every_word_is_one_token() -> None:
 
 
 def test_every_process_has_the_same_tokenizer() -> None:
-    code = "from vd_core.toybox.tokens import build_tokenizer; print(sorted(build_tokenizer().get_vocab().items()))"
+    code = "from vd_core.toybox.pretraining.tokens import build_tokenizer; print(sorted(build_tokenizer().get_vocab().items()))"
     said = {subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout for _ in range(2)}
     assert said == {f"{sorted(build_tokenizer().get_vocab().items())}\n"}
     saved = CLIPTokenizer.from_pretrained(ROOT / "models" / "toybox" / "tokenizer")

@@ -2,16 +2,14 @@
 
 import torch
 from diffusers import AnimateDiffPipeline, DDIMScheduler, MotionAdapter
-from diffusers.models.attention_processor import AttnProcessor2_0
 
-from vd_core.bases import Base
-from vd_core.generation.images import draw_noise
+from vd_core.bases.stable_diffusion import Base
+from vd_core.generation.pictures import draw_noise
 from vd_core.seeds import seed_for
 
 
 def build_animatediff(base: Base, motion_adapter: MotionAdapter) -> AnimateDiffPipeline:
     """The pipeline over the base's own parts; the LoRA is laid over it afterwards (`load_lora_weights`)."""
-    base.unet.set_attn_processor(AttnProcessor2_0())
     scheduler = DDIMScheduler.from_config(base.video_noise_scheduler.config, clip_sample=False, timestep_spacing="linspace")
     pipeline = AnimateDiffPipeline(base.vae, base.text_encoder, base.tokenizer, base.unet, motion_adapter, scheduler)
     pipeline.set_progress_bar_config(disable=True)

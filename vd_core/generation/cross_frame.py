@@ -1,9 +1,14 @@
 """Cross-frame attention: in self-attention, every frame looks at frame 1 (Text2Video-Zero, Eq. 8 there)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 import torch.nn.functional as F
 from diffusers import UNet2DConditionModel
 from diffusers.models.attention_processor import Attention, AttnProcessor2_0
+
+from vd_core.bases.attention import attention_processors
 
 
 class CrossFrameAttnProcessor:
@@ -31,7 +36,9 @@ class CrossFrameAttnProcessor:
         return attn.to_out[1](attn.to_out[0](attended))
 
 
-def set_cross_frame_attention(unet: UNet2DConditionModel, num_frames: int) -> None:
-    """Let every self-attention (`attn1`) of `unet` look at frame 1; text attention stays as it is."""
+@contextmanager
+def cross_frame_attention(unet: UNet2DConditionModel, num_frames: int) -> Iterator[None]:
+    """Within the block every self-attention (`attn1`) of `unet` looks at frame 1; text attention stays as it is."""
     processors = {name: CrossFrameAttnProcessor(num_frames) if "attn1" in name else AttnProcessor2_0() for name in unet.attn_processors}
-    unet.set_attn_processor(processors)
+    with attention_processors(unet, processors):
+        yield

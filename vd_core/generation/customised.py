@@ -7,10 +7,9 @@ from pathlib import Path
 import torch
 from diffusers import MotionAdapter
 
-from vd_core.adapters import LORA_FILE, fuse
-from vd_core.bases import Base
-from vd_core.config import RenderParams
-from vd_core.customisation import find_weights, load_customisation
+from vd_core.bases.stable_diffusion import Base
+from vd_core.customisation.load import find_weights, load_customisation
+from vd_core.customisation.lora import LORA_FILE, fuse
 from vd_core.errors import InputError
 from vd_core.generation.animatediff import build_animatediff, generate_animatediff
 from vd_core.generation.text2video_zero import generate_text2video_zero
@@ -19,22 +18,31 @@ Generate = Callable[[str, int], torch.Tensor]
 """(prompt, seed) to a clip `[f, 3, h, w]` in [-1, 1]."""
 
 
-def customise_text2video_zero(base: Base, folder: Path, render: RenderParams) -> Generate:
+def customise_text2video_zero(
+    base: Base,
+    folder: Path,
+    num_frames: int,
+    num_inference_steps: int,
+    guidance_scale: float,
+    motion_field_strength: tuple[float, float],
+    t_forward: int,
+    t_warp: int,
+) -> Generate:
     """Text2Video-Zero with the finetuned weights of `folder`. `base` is changed in place: take a fresh one for each generator."""
     load_customisation(base, folder)
     return partial(
         generate_text2video_zero,
         base,
-        num_frames=render.text2video_zero_frames,
-        num_inference_steps=render.num_inference_steps,
-        guidance_scale=render.guidance_scale,
-        motion_field_strength=render.motion_field_strength,
-        t_forward=render.t_forward,
-        t_warp=render.t_warp,
+        num_frames=num_frames,
+        num_inference_steps=num_inference_steps,
+        guidance_scale=guidance_scale,
+        motion_field_strength=motion_field_strength,
+        t_forward=t_forward,
+        t_warp=t_warp,
     )
 
 
-def customise_animatediff(base: Base, folder: Path, render: RenderParams) -> Generate:
+def customise_animatediff(base: Base, folder: Path, num_frames: int, num_inference_steps: int, guidance_scale: float) -> Generate:
     """AnimateDiff with the finetuned weights of `folder`, and its `motion_adapter/` in place of the base's where there is one.
 
     With `image_modules/` in the folder (Naive-motion) these lie under the subjects'. InputError if there are no motion modules at all.
@@ -42,7 +50,9 @@ def customise_animatediff(base: Base, folder: Path, render: RenderParams) -> Gen
     own = folder / "motion_adapter"
     adapter = MotionAdapter.from_pretrained(own, use_safetensors=True) if own.is_dir() else base.motion_adapter
     if adapter is None:
-        raise InputError("params.yaml: render.generators has animatediff, but this base has no motion adapter; remove it, or take sd15")
+        raise InputError(
+            "AnimateDiff needs motion modules, and this base has none; take another generator, or a base that has some, as sd15"
+        )
     names = []
     if find_weights(folder).name != LORA_FILE:
         load_customisation(base, folder)
@@ -59,10 +69,7 @@ def customise_animatediff(base: Base, folder: Path, render: RenderParams) -> Gen
         generate_animatediff,
         base,
         pipeline,
-        num_frames=render.animatediff_frames,
-        num_inference_steps=render.num_inference_steps,
-        guidance_scale=render.guidance_scale,
+        num_frames=num_frames,
+        num_inference_steps=num_inference_steps,
+        guidance_scale=guidance_scale,
     )
-
-
-CUSTOMISE = {"text2video_zero": customise_text2video_zero, "animatediff": customise_animatediff}

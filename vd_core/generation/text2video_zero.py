@@ -3,10 +3,10 @@
 import torch
 from diffusers import DPMSolverMultistepScheduler
 
-from vd_core.bases import Base
-from vd_core.data import tokenize
-from vd_core.generation.cross_frame import set_cross_frame_attention
-from vd_core.generation.images import draw_noise
+from vd_core.bases.encode import tokenize
+from vd_core.bases.stable_diffusion import Base
+from vd_core.generation.cross_frame import cross_frame_attention
+from vd_core.generation.pictures import draw_noise
 from vd_core.seeds import generator_for
 
 REFERENCE_WIDTH = 512  # motion field strengths are in pixels of a picture of this width, as the paper's are
@@ -31,20 +31,20 @@ def generate_text2video_zero(
     """
     if not num_inference_steps > t_forward > t_warp:
         raise ValueError(f"need num_inference_steps > t_forward > t_warp, not {num_inference_steps}, {t_forward}, {t_warp}")
-    set_cross_frame_attention(base.unet, num_frames=1)
     prompt_embeds = base.text_encoder(tokenize(base, ["", prompt])).last_hidden_state
     start, warp = num_inference_steps - t_forward - 1, num_inference_steps - t_warp - 1
 
-    at_forward = denoise(base, draw_noise(base, seed)[None], prompt_embeds, num_inference_steps, guidance_scale, 0, start)
-    at_warp = denoise(base, at_forward, prompt_embeds, num_inference_steps, guidance_scale, start, warp)
+    with cross_frame_attention(base.unet, num_frames=1):
+        at_forward = denoise(base, draw_noise(base, seed)[None], prompt_embeds, num_inference_steps, guidance_scale, 0, start)
+        at_warp = denoise(base, at_forward, prompt_embeds, num_inference_steps, guidance_scale, start, warp)
     frame_ids = torch.arange(1, num_frames)
     warped = warp_latents(at_warp.expand(num_frames - 1, -1, -1, -1), frame_ids, motion_field_strength)
     timesteps = make_scheduler(base, num_inference_steps).timesteps
     noised = add_noise_between(base, warped, int(timesteps[warp]), int(timesteps[start]), generator_for("renoise", seed))
 
-    set_cross_frame_attention(base.unet, num_frames)
-    frames = torch.cat([at_forward, noised])
-    latents = denoise(base, frames, prompt_embeds, num_inference_steps, guidance_scale, start, num_inference_steps)
+    with cross_frame_attention(base.unet, num_frames):
+        frames = torch.cat([at_forward, noised])
+        latents = denoise(base, frames, prompt_embeds, num_inference_steps, guidance_scale, start, num_inference_steps)
     return base.vae.decode(latents / base.vae.config.scaling_factor).sample.clamp(-1, 1)
 
 

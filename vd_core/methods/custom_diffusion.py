@@ -7,15 +7,16 @@ import numpy as np
 import torch
 from PIL import Image
 
-from vd_core.bases import Base
-from vd_core.data import encode_labelled, tokenize
-from vd_core.keys_values import save_keys_and_values, train_keys_and_values
-from vd_core.losses import masked_loss, prior_preservation_loss
+from vd_core.bases.encode import tokenize
+from vd_core.bases.stable_diffusion import Base
+from vd_core.customisation.keys_values import save_keys_and_values, train_keys_and_values
+from vd_core.inputs.subjects import Subject
 from vd_core.methods.priors import draw_priors
-from vd_core.optimisation import Progress
 from vd_core.seeds import seed_for
-from vd_core.subjects import Subject
-from vd_core.training import Models, Settings, learn, predict
+from vd_core.training.data import encode_labelled
+from vd_core.training.loop import Progress
+from vd_core.training.losses import masked_loss, prior_preservation_loss
+from vd_core.training.step import Models, Settings, learn, predict
 
 VIEWS = 16
 """Augmented views of each picture, made once."""
@@ -73,7 +74,7 @@ def finetune(
         prior_latents, prior_ids = priors.draw(settings.batch_per_subject, generator)
         latents = torch.cat([own.moments.sample(chosen, generator), prior_latents])
         encoder_hidden_states = parts["text_encoder"](torch.cat([view_ids[chosen], class_ids[prior_ids]])).last_hidden_state
-        model_pred, target = predict(parts["unet"], base.noise_scheduler, latents, encoder_hidden_states, generator, settings.min_snr_gamma)
+        model_pred, target = predict(base, parts["unet"], latents, encoder_hidden_states, generator, settings.min_snr_gamma)
         n = len(chosen)
         separate = masked_loss(model_pred[:n], target[:n], masks[chosen]).sum() / settings.batch_per_subject
         prior = prior_preservation_loss(model_pred[n:], target[n:], prior_ids, settings.prior_weight)

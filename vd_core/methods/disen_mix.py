@@ -5,14 +5,15 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from vd_core.adapters import VisualAdapter, add_lora, save_lora, save_visual_adapter
-from vd_core.bases import Base
-from vd_core.data import build_data
-from vd_core.optimisation import Progress
+from vd_core.bases.stable_diffusion import Base
+from vd_core.customisation.lora import add_lora, save_lora
+from vd_core.customisation.visual_adapter import VisualAdapter, save_visual_adapter
+from vd_core.inputs.subjects import Subject, extended_prompt, mixed_prompt
 from vd_core.seeds import seed_for
-from vd_core.subjects import Subject, extended_prompt, mixed_prompt
-from vd_core.training import Settings
-from vd_core.training import finetune as finetune_disen_mix
+from vd_core.training.data import Batch, FinetuningData, build_data, draw_batch
+from vd_core.training.loop import Progress
+from vd_core.training.losses import disen_mix_loss, disentangled_loss, separate_loss, weak_denoising_loss
+from vd_core.training.step import Models, Settings, learn, weigh
 
 
 def finetune(
@@ -30,6 +31,53 @@ def finetune(
     add_lora(base, settings.lora_rank, settings.seed, settings.lora_targets)
     torch.manual_seed(seed_for("visual adapter", settings.seed))
     visual_adapter = VisualAdapter(base.text_encoder.config.hidden_size).to(base.device)
-    finetune_disen_mix(base, visual_adapter, data, settings, progress)
+    train(base, visual_adapter, data, settings, progress)
     save_lora(base, folder)
     save_visual_adapter(visual_adapter, folder)
+
+
+def train(base: Base, visual_adapter: VisualAdapter, data: FinetuningData, settings: Settings, progress: Progress) -> None:
+    """Train the base's LoRA and `visual_adapter` in place, by Eq. 10."""
+
+    def loss_fn(parts: Models, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        batch = draw_batch(data, generator, settings.batch_per_subject, settings.batch_mixed)
+        return train_step(base, parts, batch, generator, settings.weak_denoising, settings.visual_embedding, settings.min_snr_gamma)
+
+    parts: Models = {"unet": base.unet, "text_encoder": base.text_encoder, "visual_adapter": visual_adapter}
+    samples = settings.batch_per_subject * len(data.instance.subject_ids.unique()) + settings.batch_mixed
+    learn(parts, base.device, loss_fn, settings, progress, samples, [data.instance.moments.mean, data.mixed.mean, data.prompt_ids])
+
+
+def train_step(
+    base: Base,
+    parts: Models,
+    batch: Batch,
+    generator: torch.Generator,
+    weak_denoising: float,
+    visual_embedding: bool = True,
+    min_snr_gamma: float = 0.0,
+) -> dict[str, torch.Tensor]:
+    """Eqs. 5 to 10 in one batched U-Net call; L2 and L3 see the same noisy latents and timesteps. Without f_j if `visual_embedding` is off.
+
+    `parts` are "unet", "text_encoder" and "visual_adapter" as they train. Returns the scalars `loss`, `separate` (L1), `disentangled` (L2) and
+    `weak_denoising` (L3).
+    """
+    latents, s = batch.latents, len(batch.subject_ids)
+    noised = base.add_noise(latents, generator)
+    noisy_latents, timesteps, target = noised.latents, noised.timesteps, noised.target
+
+    prompt_embeds = parts["text_encoder"](batch.prompt_ids).last_hidden_state
+    extended = prompt_embeds[-1:].expand(len(batch.image_embeds), -1, -1)  # E_T(P'_c)
+    visual = parts["visual_adapter"](batch.image_embeds)[:, None] * visual_embedding  # f_j of Eq. 7, one vector for every token
+    encoder_hidden_states = torch.cat([prompt_embeds[batch.subject_ids], extended + visual, extended])
+
+    twice = torch.cat([timesteps, timesteps[s:]])
+    model_pred = parts["unet"](torch.cat([noisy_latents, noisy_latents[s:]]), twice, encoder_hidden_states).sample
+    model_pred, target = weigh(model_pred, torch.cat([target, target[s:]]), base.noise_scheduler, twice, min_snr_gamma)
+    separate_pred, disentangled_pred, weak_pred = model_pred.split([s, len(visual), len(visual)])
+
+    separate = separate_loss(separate_pred, target[:s], batch.subject_ids)  # Eq. 5
+    disentangled = disentangled_loss(disentangled_pred, target[s : len(latents)])  # Eq. 8
+    weak = weak_denoising_loss(weak_pred, target[len(latents) :], weak_denoising)  # Eq. 9
+    loss = disen_mix_loss(separate, disentangled, weak)  # Eq. 10
+    return {"loss": loss, "separate": separate, "disentangled": disentangled, "weak_denoising": weak}

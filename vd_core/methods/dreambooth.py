@@ -5,14 +5,15 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from vd_core.adapters import add_lora, save_lora
-from vd_core.bases import Base
-from vd_core.data import encode_labelled, tokenize
-from vd_core.losses import prior_preservation_loss, separate_loss
+from vd_core.bases.encode import tokenize
+from vd_core.bases.stable_diffusion import Base
+from vd_core.customisation.lora import add_lora, save_lora
+from vd_core.inputs.subjects import Subject
 from vd_core.methods.priors import draw_priors
-from vd_core.optimisation import Progress
-from vd_core.subjects import Subject
-from vd_core.training import Models, Settings, learn, predict
+from vd_core.training.data import encode_labelled
+from vd_core.training.loop import Progress
+from vd_core.training.losses import prior_preservation_loss, separate_loss
+from vd_core.training.step import Models, Settings, learn, predict
 
 
 def finetune(
@@ -35,7 +36,7 @@ def finetune(
         prompt_embeds = parts["text_encoder"](prompt_ids).last_hidden_state
         encoder_hidden_states = prompt_embeds[torch.cat([ids, prior_ids + len(subjects)])]
         both = torch.cat([latents, prior_latents])
-        model_pred, target = predict(parts["unet"], base.noise_scheduler, both, encoder_hidden_states, generator, settings.min_snr_gamma)
+        model_pred, target = predict(base, parts["unet"], both, encoder_hidden_states, generator, settings.min_snr_gamma)
         n = len(ids)
         separate = separate_loss(model_pred[:n], target[:n], ids)
         prior = prior_preservation_loss(model_pred[n:], target[n:], prior_ids, settings.prior_weight)

@@ -2,12 +2,12 @@
 
 from PIL import Image
 
-from vd_core.bases import Base
-from vd_core.data import Labelled, encode_labelled
-from vd_core.generation.images import generate_pictures
+from vd_core.bases.stable_diffusion import Base
+from vd_core.generation.pictures import generate_pictures
+from vd_core.inputs.subjects import Subject
 from vd_core.seeds import seed_for
-from vd_core.subjects import Subject
-from vd_core.training import Settings
+from vd_core.training.data import Labelled, encode_labelled
+from vd_core.training.step import Settings
 
 NUM_INFERENCE_STEPS, GUIDANCE_SCALE = 25, 5.0
 

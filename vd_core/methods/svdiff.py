@@ -5,13 +5,13 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from vd_core.bases import Base
-from vd_core.data import build_data
-from vd_core.losses import denoising_loss, separate_loss
-from vd_core.optimisation import Progress
-from vd_core.spectral import add_spectral_shifts, save_spectral_shifts
-from vd_core.subjects import Subject, mixed_prompt
-from vd_core.training import Models, Settings, draw_batch, learn, predict
+from vd_core.bases.stable_diffusion import Base
+from vd_core.customisation.spectral import add_spectral_shifts, save_spectral_shifts
+from vd_core.inputs.subjects import Subject, mixed_prompt
+from vd_core.training.data import build_data, draw_batch
+from vd_core.training.loop import Progress
+from vd_core.training.losses import denoising_loss, separate_loss
+from vd_core.training.step import Models, Settings, learn, predict
 
 
 def finetune(
@@ -33,9 +33,7 @@ def finetune(
         prompt_embeds = parts["text_encoder"](batch.prompt_ids).last_hidden_state
         together = prompt_embeds[-1:].expand(len(batch.latents) - len(ids), -1, -1)
         encoder_hidden_states = torch.cat([prompt_embeds[ids], together])
-        model_pred, target = predict(
-            parts["unet"], base.noise_scheduler, batch.latents, encoder_hidden_states, generator, settings.min_snr_gamma
-        )
+        model_pred, target = predict(base, parts["unet"], batch.latents, encoder_hidden_states, generator, settings.min_snr_gamma)
         separate = separate_loss(model_pred[: len(ids)], target[: len(ids)], ids)
         cut_mix = denoising_loss(model_pred[len(ids) :], target[len(ids) :]).mean()
         return {"loss": separate + cut_mix, "separate": separate, "cut_mix": cut_mix}

@@ -1,0 +1,190 @@
+"""`make bench`: our training step against its peers, alternating, on the base of params.yaml → metrics/bench.json."""
+
+import gc
+import os
+import re
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from torch.utils.flop_counter import FlopCounterMode
+from tqdm import tqdm
+
+from tasks.shared.command import open_base, open_subjects, quieten_libraries
+from tasks.shared.documents import as_table, fill_table
+from tasks.shared.params import load_params
+from tasks.shared.training import subject_pictures
+from vd_core.bases.stable_diffusion import Base
+from vd_core.files import write_json
+from vd_core.inputs.mixing import draw_mixtures, mix_pictures
+from vd_core.studies.speed import FIGURES, Bench, Stepper, Version, build_bench, versions_of
+
+Versions = dict[str, Version]
+STATUS = Path("/proc/self/status")
+OUT = Path("metrics/bench.json")
+MATMUL = 2048
+
+
+def open_bench(name: str) -> Bench:
+    """What is timed, from params.yaml and the pictures of a combination."""
+    params = load_params()
+    _, subjects = open_subjects(params, name)
+    base = open_base(params, subjects)
+    pictures = subject_pictures(base, subjects)
+    mixtures = draw_mixtures([len(own) for own in pictures], params.mix.count, params.seed)
+    mixed = [mix_pictures([own[m] for own, m in zip(pictures, chosen, strict=True)], base.resolution) for chosen in mixtures]
+    return build_bench(base, subjects, pictures, mixed, params.finetune.lora_rank, params.finetune.lora_targets)
+
+
+def compare_losses(versions: Versions) -> float:
+    """The largest relative difference from the peer's loss in float32, over three steps."""
+    losses = {k: [v.loss(torch.Generator().manual_seed(s)).item() for s in range(3)] for k, v in versions.items()}
+    return max(abs(a - b) / abs(b) for own in losses.values() for a, b in zip(own, losses["peer"], strict=True))
+
+
+def time_versions(steppers: dict[str, Stepper], pairs: int, steps: int, name: str) -> dict[str, list[float]]:
+    """Seconds a step of each version, `pairs` times, alternating."""
+    seconds: dict[str, list[float]] = {k: [] for k in steppers}
+    for pair in tqdm(range(pairs), name):
+        for version, stepper in steppers.items():
+            start = time.perf_counter()
+            for seed in range(steps):
+                stepper.step(pair * steps + seed)
+            seconds[version].append((time.perf_counter() - start) / steps)
+    return seconds
+
+
+def warm_up(stepper: Stepper, steps: int = 3) -> float:
+    """Take some steps; the seconds of the first, which compiles what is to be compiled."""
+    start = time.perf_counter()
+    stepper.step(0)
+    first = time.perf_counter() - start
+    for seed in range(1, steps):
+        stepper.step(seed)
+    return first
+
+
+def summarise(ours: list[float], peer: list[float]) -> dict:
+    """The median of the pairs' ratios (how many times faster ours is), their number and spread."""
+    ratios = [b / a for a, b in zip(ours, peer, strict=True)]
+    return {"ratio": round(statistics.median(ratios), 3), "pairs": len(ratios), "spread": [round(min(ratios), 3), round(max(ratios), 3)]}
+
+
+def count_operations(version: Version, precision: str) -> int:
+    """Floating-point operations of one step's matrix products and convolutions, there and back."""
+    with FlopCounterMode(display=False) as counter:
+        Stepper(version, precision).step(0)
+    return counter.get_total_flops()
+
+
+def matmul_share(bench: Bench, operations: int, seconds: float) -> dict:
+    """The floating-point operations of our step per second, as a share of what this machine's bfloat16 matmul reaches."""
+    rate = matmul_rate(bench.base)
+    return {"value": round(operations / seconds / rate, 3), "matmul_gflops": round(rate / 1e9)}
+
+
+def matmul_rate(base: Base, repeats: int = 10) -> float:
+    """bfloat16 operations a second of a square matmul."""
+    a = torch.randn(MATMUL, MATMUL, device=base.device, dtype=torch.bfloat16)
+    best = float("inf")
+    for _ in range(repeats):
+        start = time.perf_counter()
+        torch.mm(a, a).sum().item()
+        best = min(best, time.perf_counter() - start)
+    return 2 * MATMUL**3 / best
+
+
+def measure_memory(combination: str, figure: str, version: str) -> float:
+    """Peak megabytes of a process of its own that takes five steps with one version."""
+    command = [sys.executable, "-m", "tasks.commands.bench", combination, "--memory-of", f"{figure}:{version}"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ)
+    return float(done.stdout.split()[-1])
+
+
+def say_memory(combination: str, which: str) -> None:
+    """Take five steps and print the peak memory of what they need in megabytes: the models and what a step keeps, not what built them."""
+    figure, name = which.split(":")
+    precision = load_params().finetune.mixed_precision
+    version = versions_of(open_bench(combination), figure, precision)[name]
+    gc.collect()
+    on_gpu = version.bench.base.device.type == "cuda"
+    if on_gpu:
+        torch.cuda.reset_peak_memory_stats()
+    elif STATUS.exists():
+        Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    warm_up(Stepper(version, precision), steps=5)
+    print(torch.cuda.max_memory_allocated() / 1e6 if on_gpu else peak_megabytes())
+
+
+def peak_megabytes() -> float:
+    """This process's peak resident memory; Linux's own count, since getrusage's starts with that of the process that started it."""
+    if STATUS.exists():
+        return float(re.findall(r"VmHWM:\s+(\d+)", STATUS.read_text())[0]) / 1e3
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+
+
+def measure(bench: Bench, figure: str, combination: str, precision: str, pairs: int, steps: int) -> dict:
+    """Everything about one comparison. `ratio` is ours compiled against the peer as it is; the others stand beside it."""
+    difference = compare_losses(versions_of(bench, figure, "no"))
+    versions = versions_of(bench, figure, precision)
+    steppers = {k: Stepper(v, precision) for k, v in versions.items()}
+    first = {k: round(warm_up(stepper), 1) for k, stepper in steppers.items()}
+    seconds = time_versions(steppers, pairs, steps, figure)
+    operations = {k: count_operations(versions[k], precision) for k in ("ours", "peer")}
+    ours = statistics.median(seconds["ours_compiled"])
+    return summarise(seconds["ours_compiled"], seconds["peer"]) | {
+        "not_compiled": summarise(seconds["ours"], seconds["peer"]),
+        "both_compiled": summarise(seconds["ours_compiled"], seconds["peer_compiled"]),
+        "seconds_a_step": {k: round(statistics.median(own), 4) for k, own in seconds.items()},
+        "first_step_seconds": first,
+        "step_gflop": {k: round(n / 1e9, 1) for k, n in operations.items()},
+        "expected_ratio": round(operations["peer"] / operations["ours"], 3),
+        "loss_difference": float(np.float32(difference)),
+        "matmul_share": matmul_share(bench, operations["ours"], ours),
+        "peak_mb": {k: round(measure_memory(combination, figure, k)) for k in versions},
+    }
+
+
+def speed_table(figures: dict) -> str:
+    """What README.md shows of the figures."""
+    rows = []
+    for name in FIGURES:
+        own = figures[name]
+        ratios = [
+            f"{r['ratio']:.2f} ({r['spread'][0]:.2f} to {r['spread'][1]:.2f})" for r in (own, own["not_compiled"], own["both_compiled"])
+        ]
+        memory = f"{own['peak_mb']['ours_compiled']}, {own['peak_mb']['ours']}; {own['peak_mb']['peer']}"
+        rows.append([f"`{name}`", *ratios, f"{own['expected_ratio']:.2f}", memory])
+    head = ["", "ours compiled : peer", "neither compiled", "both compiled", "by operations alone", "peak MB: ours compiled, ours; peer"]
+    return as_table(head, rows)
+
+
+def main(
+    combination: Annotated[str, typer.Argument(help="whose pictures")] = "toys",
+    pairs: Annotated[int, typer.Option(help="alternating pairs of each comparison")] = 7,
+    steps: Annotated[int, typer.Option(help="steps of each measurement")] = 15,
+    memory_of: Annotated[str | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Time our training step against its peers on a quiet machine."""
+    quieten_libraries()
+    if memory_of:
+        say_memory(combination, memory_of)
+        return
+    precision = load_params().finetune.mixed_precision
+    bench = open_bench(combination)
+    figures = {name: measure(bench, name, combination, precision, pairs, steps) for name in FIGURES}
+    figures["matmul_share"] = figures["train_vs_literal"]["matmul_share"]
+    write_json(OUT, figures)
+    fill_table(Path("README.md"), "bench", speed_table(figures))
+    print(OUT.read_text())
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,153 @@
+"""`make evidence`: the methods and ablations side by side on held-out toys → metrics/evidence.json, docs/evidence.md and its contact sheet."""
+
+import json
+import os
+import shutil
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from PIL import Image
+from tqdm import tqdm
+
+from tasks.shared.command import CACHE, quieten_libraries
+from tasks.shared.documents import as_table, fill_table
+from tasks.shared.params import Params, load_params
+from tasks.shared.training import settings_from
+from vd_core.bases.stable_diffusion import find_source
+from vd_core.files import fingerprint_of, sha256_of, write_json
+from vd_core.inputs.pictures import contact_sheet
+from vd_core.studies.claims import Table, judge_claims, summarise
+from vd_core.studies.evidence import Plan, Toys, draw_bare, load_plan, run_variant
+from vd_core.training.step import Settings
+
+PLAN = Path("benchmarks/evidence.yaml")
+OUT, DOCUMENT, SHEET, README = Path("metrics/evidence.json"), Path("docs/evidence.md"), Path("docs/evidence.png"), Path("README.md")
+TUNING = Path("metrics/evidence_tuning.json")
+FIGURES = ("fidelity", "missing", "absent", "binding", "full_binding", "blend", "text_fidelity", "stitched", "stitched_bare")
+CHOSEN_BY = ("fidelity", "binding", "text_fidelity")
+"""A learning rate is chosen by the mean of these."""
+
+
+def settings_of(params: Params, variant: dict[str, Any]) -> Settings:
+    """params.yaml: finetune, with a variant's own keys; no validation on the way. Both learning rates keep their proportion."""
+    own = {k: v for k, v in variant.items() if k not in ("method", "hlr")}
+    settings = replace(settings_from(params, "finetune", params.finetune.steps), validate_every=0)
+    scale = own.get("learning_rate", settings.learning_rate) / settings.learning_rate
+    return replace(settings, text_encoder_learning_rate=scale * settings.text_encoder_learning_rate, **own)
+
+
+def run_job(params: Params, plan: Plan, variant: dict[str, Any], toys: Toys, name: str, weights: str) -> Path:
+    """One variant on one combination, unless the same stands finished; its folder."""
+    torch.set_num_threads(1)
+    settings, steps = settings_of(params, variant), params.hlr.refinetune_steps if variant.get("hlr") else 0
+    decides = {k: v for k, v in asdict(settings).items() if k != "compile"}
+    about = {**decides, "method": variant["method"], "hlr": steps, "toys": toys, "weights": weights, "mix": params.mix.count}
+    how = {k: v for k, v in asdict(plan).items() if k in ("seed", "prompts", "pictures", "candidates", "picks")}
+    target = CACHE / "evidence" / name / fingerprint_of({**about, **how}, [])[:16]
+    base = Path(find_source(params.base).pipeline)
+    quieten_libraries()
+    if not (target / "figures.json").exists():
+        run_variant(base, toys, variant["method"], steps, settings, params.mix.count, plan, target)
+        shutil.rmtree(target / "progress", ignore_errors=True)
+    if not (target / "bare.json").exists():
+        draw_bare(base, toys, plan, target)
+    return target
+
+
+def weights_read(variant: dict[str, Any], hashes: dict[Path, str]) -> str:
+    """The hashes of the weights that decide a variant's figures: no motion modules, no text head, and the image encoder only for `f_j`."""
+    sees = variant["method"] == "disen_mix" and variant.get("visual_embedding", True)
+    passed_over = {"motion_adapter", "text_head"} | (set() if sees else {"image_encoder"})
+    return "".join(h for path, h in hashes.items() if not passed_over & {path.parent.name, path.stem})
+
+
+def run_all(params: Params, plan: Plan, variants: dict[str, dict[str, Any]], combinations: dict[str, Toys]) -> dict[str, dict[str, Path]]:
+    """Every variant on every combination, one process a core; finished ones are taken from before. Folders by variant and combination."""
+    folder = Path(find_source(params.base).pipeline)
+    hashes = {p: sha256_of(p) for p in sorted(folder.rglob("*.safetensors"))}
+    found: dict[str, dict[str, Path]] = {v: {} for v in variants}
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
+        jobs = {
+            pool.submit(run_job, params, plan, variant, toys, f"{v}-{c}", weights_read(variant, hashes)): (v, c)
+            for c, toys in combinations.items()
+            for v, variant in variants.items()
+        }
+        for job in tqdm(as_completed(jobs), "finetunings", total=len(jobs)):
+            variant, combination = jobs[job]
+            found[variant][combination] = job.result()
+    return found
+
+
+def read_table(found: dict[str, dict[str, Path]], combinations: dict[str, Toys]) -> Table:
+    """The rows of every variant, in one order."""
+
+    def read_rows(folder: Path) -> list[dict[str, Any]]:
+        rows, bare = (json.loads((folder / f"{name}.json").read_text()) for name in ("figures", "bare"))
+        return [{**row, "stitched_bare": stitched} for row, stitched in zip(rows, bare, strict=True)]
+
+    return {v: [row for c in combinations for row in read_rows(folders[c])] for v, folders in found.items()}
+
+
+def write_document(report: dict[str, Any], found: dict[str, dict[str, Path]], combinations: dict[str, Toys]) -> None:
+    """The tables between docs/evidence.md's markers, and the contact sheet: a row a variant, the combinations side by side."""
+    figures = [
+        [v.replace("_", " "), *(f"{r[f]['value']:.3f} ({r[f]['ci95'][0]:.2f}, {r[f]['ci95'][1]:.2f})" for f in FIGURES)]
+        for v, r in report["variants"].items()
+    ]
+    claims = [
+        [name, c["claim"], f"**{c['verdict']}**", f"{c['difference']:+.3f} ({c['ci95'][0]:+.3f}, {c['ci95'][1]:+.3f})", str(c["n"])]
+        for name, c in report["claims"].items()
+    ]
+    table = as_table(["", *(f.replace("_", " ") for f in FIGURES)], figures)
+    verdicts = as_table(["claim", "the paper", "here", "difference (95% interval)", "pictures"], claims)
+    fill_table(DOCUMENT, "table", f"{table}\n{verdicts}")
+    fill_table(README, "claims", as_table(["claim", "the paper", "on the embedded base"], [row[:3] for row in claims]))
+    rows = [[Image.open(folders[c] / "pictures.png").convert("RGB") for c in combinations] for folders in found.values()]
+    contact_sheet([[p for picture in row for p in split(picture)] for row in rows], 64).quantize(128).save(SHEET, optimize=True)
+
+
+def split(sheet: Image.Image, shown: int = 3) -> list[Image.Image]:
+    """The first picture of each of the first prompts of a combination's sheet."""
+    side = sheet.width // load_plan(PLAN).pictures
+    return [sheet.crop((0, i * side, side, (i + 1) * side)) for i in range(shown)]
+
+
+def tune(params: Params, plan: Plan) -> None:
+    """Each method at each learning rate on the tuning combinations → metrics/evidence_tuning.json and docs/evidence.md."""
+    methods = {name: v for name, v in plan.variants.items() if name == v["method"]}
+    variants = {f"{name} {rate:g}": {**v, "learning_rate": rate} for name, v in methods.items() for rate in plan.learning_rates[name]}
+    found = summarise(read_table(run_all(params, plan, variants, plan.tuning), plan.tuning), CHOSEN_BY)
+    rows = {name: {k: f["value"] for k, f in figures.items()} for name, figures in found.items()}
+    report = {name: {**row, "mean": round(sum(row.values()) / len(row), 4)} for name, row in rows.items()}
+    best = {max((n for n in report if n.startswith(f"{m} ")), key=lambda n: report[n]["mean"]) for m in methods}
+    write_json(TUNING, {name: {**row, "chosen": name in best} for name, row in report.items()})
+    cells = {name: [*name.split(), *(f"{v:.3f}" for v in row.values())] for name, row in report.items()}
+    lines = [[f"**{c}**" if name in best else c for c in row] for name, row in cells.items()]
+    fill_table(DOCUMENT, "tuning", as_table(["method", "learning rate", *CHOSEN_BY, "mean"], lines).replace("_", " "))
+    print(TUNING.read_text())
+
+
+def main(
+    tune_rates: Annotated[bool, typer.Option("--tune", help="compare learning rates on the tuning combinations instead")] = False,
+) -> None:
+    """Hold the paper's claims against pictures of held-out toys."""
+    quieten_libraries()
+    params, plan = load_params(), load_plan(PLAN)
+    if tune_rates:
+        tune(params, plan)
+        return
+    found = run_all(params, plan, plan.variants, plan.combinations)
+    table = read_table(found, plan.combinations)
+    report = {"claims": judge_claims(table), "variants": summarise(table, FIGURES)}
+    write_json(OUT, report)
+    write_document(report, found, plan.combinations)
+    print(DOCUMENT.read_text())
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,77 @@
+"""Motion customisation (III-F): finetune image and motion modules on a reference clip, then keep the motion modules alone."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from diffusers import StableDiffusionPipeline, UNetMotionModel
+from diffusers.utils import convert_state_dict_to_diffusers
+from einops import rearrange
+from peft import LoraConfig
+from peft.utils import get_peft_model_state_dict
+from PIL import Image
+
+from vd_core.bases.encode import encode_pictures, tokenize
+from vd_core.bases.stable_diffusion import Base
+from vd_core.files import fingerprint_of
+from vd_core.seeds import seed_for
+from vd_core.training.loop import Progress, Run, build_accelerator, optimise
+from vd_core.training.losses import denoising_loss
+
+IMAGE_MODULES = r".*\.attentions\..*\.(to_q|to_k|to_v|to_out\.0)"
+
+
+@dataclass(frozen=True)
+class MotionSettings:
+    """How long and how fast the reference clip is learnt; the LoRA's rank is that of the image modules I_m."""
+
+    steps: int
+    learning_rate: float
+    lora_rank: int
+    max_grad_norm: float
+    linear_decay: bool
+    mixed_precision: str
+    seed: int
+
+
+def build_motion_model(base: Base, lora_rank: int) -> UNetMotionModel:
+    """The base generator with what learns: all motion modules T_m, and a LoRA on the image modules, I_m."""
+    model = UNetMotionModel.from_unet2d(base.unet, base.motion_adapter).to(base.device).requires_grad_(False)
+    model.add_adapter(LoraConfig(r=lora_rank, lora_alpha=lora_rank, init_lora_weights="gaussian", target_modules=IMAGE_MODULES))
+    for name, parameter in model.named_parameters():
+        if "motion_modules" in name:
+            parameter.requires_grad_(True)
+    return model
+
+
+def finetune_motion(base: Base, clip: list[Image.Image], prompt: str, settings: MotionSettings, progress: Progress) -> UNetMotionModel:
+    """Finetune eps_{theta,I_m,T_m} on one reference clip V_m with its prompt P_m. Needs a base with a motion adapter."""
+    torch.manual_seed(seed_for("image modules", settings.seed))
+    model = build_motion_model(base, settings.lora_rank)
+    parameters = {k: p for k, p in model.named_parameters() if p.requires_grad}
+    accelerator = build_accelerator(settings.mixed_precision, 1, base.device, progress)
+    prepared = accelerator.prepare(model)
+    moments = encode_pictures(base, clip)
+    with torch.no_grad():
+        prompt_embeds = base.text_encoder(tokenize(base, [prompt])).last_hidden_state.repeat_interleave(len(clip), 0)
+
+    def loss_fn(generator: torch.Generator) -> dict[str, torch.Tensor]:
+        latents = rearrange(moments.sample(torch.arange(len(clip)), generator), "f c h w -> 1 c f h w")
+        noised = base.add_noise_to_clips(latents, generator)
+        model_pred = prepared(noised.latents, noised.timesteps, prompt_embeds).sample
+        return {"loss": denoising_loss(model_pred, noised.target).mean()}
+
+    run = Run(settings.steps, settings.seed, settings.max_grad_norm, settings.linear_decay, "motion finetuning", samples=len(clip))
+    fingerprint = fingerprint_of({**asdict(settings), "prompt": prompt}, [*parameters.values(), moments.mean])
+    groups = [{"params": list(parameters.values()), "lr": settings.learning_rate}]
+    optimise(accelerator, [prepared], parameters, groups, loss_fn, run, progress, fingerprint)
+    return model
+
+
+def save_motion(model: UNetMotionModel, folder: Path) -> None:
+    """Write T_m as `motion_adapter/` and I_m's LoRA as `image_modules/`; the module swap throws the second away."""
+    model.save_motion_modules(folder / "motion_adapter")
+    StableDiffusionPipeline.save_lora_weights(
+        folder / "image_modules",
+        unet_lora_layers=convert_state_dict_to_diffusers(get_peft_model_state_dict(model, save_embedding_layers=False)),
+    )

@@ -1,0 +1,188 @@
+"""The paper's comparison on the drawn world: one method or ablation on one combination of held-out toys, single pictures, read by all judges."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from PIL import Image
+
+from vd_core.bases.stable_diffusion import Base, load_base
+from vd_core.customisation.load import load_customisation
+from vd_core.customisation.lora import save_lora
+from vd_core.customisation.visual_adapter import load_visual_adapter
+from vd_core.errors import InputError
+from vd_core.files import write_json
+from vd_core.generation.pictures import generate_pictures
+from vd_core.inputs.mixing import draw_mixtures, mix_pictures
+from vd_core.inputs.pictures import contact_sheet
+from vd_core.inputs.subjects import PLACEHOLDER_TOKENS, Subject, mixed_prompt, plain_prompt
+from vd_core.methods import METHODS
+from vd_core.methods.disen_mix import train
+from vd_core.metrics.fidelity import SubjectReference, refer_to
+from vd_core.metrics.judges import Judges, load_local_judges
+from vd_core.metrics.report import judge_picture, to_unit
+from vd_core.metrics.stitch import has_seam
+from vd_core.seeds import seed_for
+from vd_core.toybox.reading.reader import AttributeReader, load_reader, read_picture
+from vd_core.toybox.world.demo import SEED, draw_subject
+from vd_core.training.data import build_data
+from vd_core.training.loop import Progress
+from vd_core.training.step import Settings
+
+SUBJECT_OFFSET = 10_000
+NUM_INFERENCE_STEPS, GUIDANCE_SCALE = 25, 4.0
+Toys = dict[str, tuple[str, str, str]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """benchmarks/evidence.yaml: what is compared on what."""
+
+    seed: int
+    prompts: list[str]
+    pictures: int
+    candidates: int
+    picks: int
+    combinations: dict[str, Toys]
+    tuning: dict[str, Toys]
+    variants: dict[str, dict[str, Any]]
+    learning_rates: dict[str, list[float]]
+
+
+@dataclass(frozen=True)
+class Jury:
+    """Everyone who reads a picture: the public judges and the attribute reader."""
+
+    judges: Judges
+    reader: AttributeReader
+
+
+def load_plan(path: Path) -> Plan:
+    """Read the plan; InputError if it is not one."""
+    try:
+        content = yaml.safe_load(path.read_text())
+        sections = {
+            k: {n: {kind: tuple(i) for kind, i in toys.items()} for n, toys in content.pop(k).items()} for k in ("combinations", "tuning")
+        }
+        return Plan(**content, **sections)
+    except (OSError, yaml.YAMLError, TypeError, KeyError, AttributeError) as error:
+        raise InputError(f"{path} is no plan of an evidence ({error}); take it from the repository") from None
+
+
+def load_jury(folder: Path) -> Jury:
+    """The judges of the base in `folder`."""
+    return Jury(load_local_judges(folder / "judges"), load_reader(folder / "judges"))
+
+
+def draw_toys(toys: Toys, base: Base) -> tuple[list[Subject], list[list[Image.Image]]]:
+    """The subjects of a combination and five drawn pictures of each."""
+    subjects = [Subject(kind, kind, token, Path()) for kind, token in zip(toys, PLACEHOLDER_TOKENS, strict=False)]
+    drawn = [draw_subject(kind, identity, SEED + SUBJECT_OFFSET + 100 * s) for s, (kind, identity) in enumerate(toys.items())]
+    side = (base.resolution, base.resolution)
+    return subjects, [[Image.fromarray(p).resize(side) for p in own] for own in drawn]
+
+
+def mix(pictures: list[list[Image.Image]], count: int, seed: int) -> list[Image.Image]:
+    """D_mix of `count` pictures (Eq. 6)."""
+    mixtures = draw_mixtures([len(own) for own in pictures], count, seed)
+    return [mix_pictures([own[m] for own, m in zip(pictures, chosen, strict=True)], pictures[0][0].width) for chosen in mixtures]
+
+
+def run_variant(
+    folder: Path, toys: Toys, method: str, hlr: int, settings: Settings, mixed_count: int, plan: Plan, target: Path
+) -> list[dict[str, Any]]:
+    """Customise the base in `folder` for `toys` by `method` (then, if `hlr`, on for as many steps on the best-ranked pictures); draw and read.
+
+    Writes `pictures.png` (rows: prompts) and the rows of figures, `figures.json`, into `target`; returns the rows.
+    """
+    base, jury = load_base(str(folder), torch.device("cpu")), load_jury(folder)
+    subjects, pictures = draw_toys(toys, base)
+    known = [refer_to(jury.judges, s.class_noun, to_unit(own)) for s, own in zip(subjects, pictures, strict=True)]
+    mixed = mix(pictures, mixed_count, plan.seed)
+    target.mkdir(parents=True, exist_ok=True)
+    METHODS[method](base, subjects, pictures, mixed, settings, Progress(target / "progress"), target)
+    if hlr:
+        refinetune(
+            base, subjects, pictures, known, jury, replace(settings, steps=hlr, seed=seed_for("refinetune", settings.seed)), plan, target
+        )
+    prompts = [f"{mixed_prompt(subjects)} {p}" for p in plan.prompts for _ in range(plan.pictures)]
+    seeds = [seed_for("picture", plan.seed, i) for i in range(len(prompts))]
+    drawn = generate_pictures(base, prompts, seeds, NUM_INFERENCE_STEPS, GUIDANCE_SCALE)
+    rows = [read_row(jury, p, known, toys, plain_prompt(q, subjects)) for p, q in zip(drawn, prompts, strict=True)]
+    contact_sheet([drawn[i : i + plan.pictures] for i in range(0, len(drawn), plan.pictures)], base.resolution, 0).save(
+        target / "pictures.png"
+    )
+    write_json(target / "figures.json", rows)
+    return rows
+
+
+def draw_bare(folder: Path, toys: Toys, plan: Plan, target: Path) -> list[float]:
+    """1.0 for a picture with a seam, 0.0 for one without, of pictures of nothing but the toys (P_c: no place, no action).
+
+    Drawn by the base in `folder` with the weights in `target`; as many as there are other pictures. Writes `bare.png` and `bare.json` there.
+    """
+    base = load_base(str(folder), torch.device("cpu"))
+    load_customisation(base, target)
+    subjects, _ = draw_toys(toys, base)
+    count = len(plan.prompts) * plan.pictures
+    seeds = [seed_for("bare", plan.seed, i) for i in range(count)]
+    drawn = generate_pictures(base, [mixed_prompt(subjects)] * count, seeds, NUM_INFERENCE_STEPS, GUIDANCE_SCALE)
+    contact_sheet([drawn], base.resolution, 0).save(target / "bare.png")
+    stitched = [float(has_seam(np.asarray(p))) for p in drawn]
+    write_json(target / "bare.json", stitched)
+    return stitched
+
+
+def refinetune(
+    base: Base,
+    subjects: list[Subject],
+    pictures: list[list[Image.Image]],
+    known: list[SubjectReference],
+    jury: Jury,
+    settings: Settings,
+    plan: Plan,
+    target: Path,
+) -> None:
+    """HLR with nobody in the loop: the best-ranked candidates replace D_mix, P_c replaces P'_c (III-D)."""
+    prompt = mixed_prompt(subjects)
+    seeds = [seed_for("candidate", plan.seed, i) for i in range(plan.candidates)]
+    candidates = generate_pictures(base, [prompt] * len(seeds), seeds, NUM_INFERENCE_STEPS, GUIDANCE_SCALE)
+    scores = [judge_picture(jury.judges, c, known, plain_prompt(prompt, subjects))["rank_score"] for c in candidates]
+    best = sorted(range(len(seeds)), key=lambda i: -scores[i])[: plan.picks]
+    data = build_data(base, pictures, [candidates[i] for i in best], [s.instance_prompt for s in subjects], prompt)
+    train(base, load_visual_adapter(target), data, settings, Progress(target / "progress-hlr"))
+    save_lora(base, target)
+
+
+def read_row(jury: Jury, picture: Image.Image, known: list[SubjectReference], toys: Toys, prompt: str) -> dict[str, Any]:
+    """The figures of one picture of `toys`, each the mean over its subjects.
+
+    `fidelity` and `missing` by detection and identity, as the paper has them. By the attribute reader: `absent` (no toy of the kind is read),
+    `binding` (a toy of the kind has its own colour), `full_binding` (and its own second colour and pattern), `blend` (it has another subject's
+    colour).
+    """
+    figures = judge_picture(jury.judges, picture, known, prompt)
+    found = read_picture(jury.judges, jury.reader, picture)
+    absent, binding, full, blend = [], [], [], []
+    for kind, (colour, trim, pattern) in toys.items():
+        own = [r for r in found if r["kind"] == kind]
+        others = {c for k, (c, _, _) in toys.items() if k != kind} - {colour}
+        absent.append(not own)
+        binding.append(any(r["colour"] == colour for r in own))
+        full.append(any((r["colour"], r["trim"], r["pattern"]) == (colour, trim, pattern) for r in own))
+        blend.append(any(r["colour"] in others for r in own))
+    n = len(toys)
+    return {
+        "fidelity": sum(figures["identity"]) / n,
+        "missing": figures["missing"] / n,
+        "absent": sum(absent) / n,
+        "binding": sum(binding) / n,
+        "full_binding": sum(full) / n,
+        "blend": sum(blend) / n,
+        "text_fidelity": figures["text_fidelity"],
+        "stitched": float(figures["stitched"]),
+        "subjects": n,
+    }

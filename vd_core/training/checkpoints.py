@@ -1,0 +1,68 @@
+"""A training's state on disk: written aside and renamed, read back to the bit, and refused when it belongs to another run."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from vd_core.files import replacing
+
+Named = dict[str, nn.Parameter]
+
+
+def save_checkpoint(
+    path: Path,
+    parameters: Named,
+    optimizer: torch.optim.Optimizer,
+    step: int,
+    fingerprint: str,
+    others: Mapping[str, torch.Tensor] = MappingProxyType({}),
+) -> None:
+    """Write the trained parameters, their optimiser state after `step` steps, and `others` under their own names."""
+    tensors = {f"model.{k}": p for k, p in parameters.items()} | dict(others)
+    for name, parameter in parameters.items():
+        tensors |= {f"optimizer.{name}.{k}": v for k, v in optimizer.state[parameter].items()}
+    tensors = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
+    with replacing(path) as aside:
+        save_file(tensors, aside, {"step": json.dumps(step), "fingerprint": fingerprint})
+
+
+@torch.no_grad()
+def load_checkpoint(path: Path, parameters: Named, optimizer: torch.optim.Optimizer, fingerprint: str) -> int:
+    """Read a checkpoint in place; the step to go on from: 0 if there is none, or if it is another run's (`fingerprint`)."""
+    if not path.exists():
+        return 0
+    with safe_open(path, "pt") as file:
+        if file.metadata()["fingerprint"] != fingerprint:
+            return 0
+        for name, parameter in parameters.items():
+            parameter.copy_(file.get_tensor(f"model.{name}"))
+            prefix = f"optimizer.{name}."
+            keys = [k for k in file.keys() if k.startswith(prefix)]
+            state = {k[len(prefix) :]: file.get_tensor(k) for k in keys}
+            optimizer.state[parameter] = {k: v.to(parameter.device) for k, v in state.items()}
+        return json.loads(file.metadata()["step"])
+
+
+def save_parameters(path: Path, parameters: Named) -> None:
+    """Write parameters alone."""
+    with replacing(path) as aside:
+        save_file({k: p.detach().cpu().clone().contiguous() for k, p in parameters.items()}, aside)
+
+
+@torch.no_grad()
+def load_parameters(path: Path, parameters: Named) -> None:
+    """Read back in place what `save_parameters` wrote."""
+    for name, tensor in load_file(path).items():
+        parameters[name].copy_(tensor)
+
+
+def read_tensors(path: Path, prefix: str) -> dict[str, torch.Tensor]:
+    """The tensors of a checkpoint whose names start with `prefix`, without it."""
+    with safe_open(path, "pt") as file:
+        return {k[len(prefix) :]: file.get_tensor(k) for k in file.keys() if k.startswith(prefix)}
