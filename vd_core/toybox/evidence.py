@@ -38,7 +38,7 @@ Toys = dict[str, tuple[str, str, str]]
 class Plan:
     """benchmarks/evidence.yaml: what is compared on what."""
 
-    seed: int
+    training_seeds: list[int]
     prompts: list[str]
     pictures: int
     candidates: int
@@ -93,12 +93,13 @@ def run_variant(
 ) -> list[dict[str, Any]]:
     """Customise the base in `folder` for `toys` by `method` (then, if `hlr`, on for as many steps on the best-ranked pictures); draw and read.
 
+    The training seed, `settings.seed`, decides D_mix and all training noise; the pictures' seeds are the same for every finetuning.
     Writes `pictures.png` (rows: prompts) and the rows of figures, `figures.json`, into `target`; returns the rows.
     """
     base, jury = load_base(str(folder), torch.device("cpu")), load_jury(folder)
     subjects, pictures = draw_toys(toys, base)
     known = [refer_to(jury.judges, s.class_noun, to_unit(own)) for s, own in zip(subjects, pictures, strict=True)]
-    mixed = mix(pictures, mixed_count, plan.seed)
+    mixed = mix(pictures, mixed_count, settings.seed)
     target.mkdir(parents=True, exist_ok=True)
     METHODS[method](base, subjects, pictures, mixed, settings, Progress(target / "progress"), target)
     if hlr:

@@ -24,6 +24,7 @@ from vd_core.toybox.average_precision import measure_ap50
 from vd_core.toybox.contrastive import draw_captioned
 from vd_core.toybox.draw import CLIP_FRAMES, draw_clip, draw_scene, in_motion
 from vd_core.toybox.encoders import embed_captions, load_text_head
+from vd_core.toybox.intervals import with_interval
 from vd_core.toybox.judges import draw_view
 from vd_core.toybox.reader import AttributeReader, attribute_labels, draw_crops, load_reader, read_picture
 from vd_core.toybox.tracking import track_motion
@@ -47,8 +48,7 @@ def figure(samples: list[float] | np.ndarray) -> dict:
     """A mean as `value`, with `n` and the 95% bootstrap interval `ci95`."""
     values = np.asarray(samples, dtype=float)
     draws = np.random.default_rng(0).choice(values, (1000, len(values))).mean(axis=1)
-    low, high = np.percentile(draws, [2.5, 97.5])
-    return {"value": round(float(values.mean()), 4), "n": len(values), "ci95": [round(float(low), 4), round(float(high), 4)]}
+    return with_interval(values.mean(), draws, len(values))
 
 
 def load_subjects_of_measurement(folder: Path) -> Subjects:
