@@ -159,9 +159,9 @@ def judge(claim: Claim, table: Table, design: Design, taken: Resampling) -> dict
     five with this standard error; `n`: what a variant has, the one that has the fewest.
 
     "reproduced", "refuted": the interval lies above zero, below it. "not separable below x": neither, and x is `detectable`. "cannot show
-    here": both sides stand at the floor (no seam in any of their pictures), or both at the ceiling, where no draw differs: `bound`, in place
-    of an interval, says how far from there the rates may be (one-sided 95%). Its n is that of the finetunings: zeros do not tell how alike the
-    pictures of one finetuning are, so they count as one.
+    here": both sides stand at the floor (no seam in any of their pictures), or both at the ceiling, where no draw differs: `bound`, in
+    place of an interval, says how far from there the rates may be (one-sided 95%). Its n is that of the finetunings: zeros do not tell how
+    alike the pictures of one finetuning are, so they count as one.
 
     ValueError if the table lacks a variant, or the number of subjects, that the claim needs.
     """
