@@ -28,26 +28,29 @@ from vd_core.training.step import Settings
 PLAN = Path("benchmarks/evidence.yaml")
 OUT, DOCUMENT, SHEET, README = Path("metrics/evidence.json"), Path("docs/evidence.md"), Path("docs/evidence.png"), Path("README.md")
 TUNING = Path("metrics/evidence_tuning.json")
+CLAIM_COLUMNS = ("difference (95% interval)", "detectable", "resampled", "combinations, finetunings, pictures")
 FIGURES = ("fidelity", "missing", "absent", "binding", "full_binding", "blend", "text_fidelity", "stitched", "stitched_bare")
+Folders = dict[tuple[str, int], Path]
+"""Where the finetunings of one variant are, by combination and training seed."""
 CHOSEN_BY = ("fidelity", "binding", "text_fidelity")
 """A learning rate is chosen by the mean of these."""
 
 
-def settings_of(params: Params, variant: dict[str, Any]) -> Settings:
+def settings_of(params: Params, variant: dict[str, Any], training_seed: int) -> Settings:
     """params.yaml: finetune, with a variant's own keys; no validation on the way. Both learning rates keep their proportion."""
-    own = {k: v for k, v in variant.items() if k not in ("method", "hlr")}
-    settings = replace(settings_from(params, "finetune", params.finetune.steps), validate_every=0)
+    own = {k: v for k, v in variant.items() if k not in ("method", "hlr", "training_seeds")}
+    settings = replace(settings_from(params, "finetune", params.finetune.steps), validate_every=0, seed=training_seed)
     scale = own.get("learning_rate", settings.learning_rate) / settings.learning_rate
     return replace(settings, text_encoder_learning_rate=scale * settings.text_encoder_learning_rate, **own)
 
 
-def run_job(params: Params, plan: Plan, variant: dict[str, Any], toys: Toys, name: str, weights: str) -> Path:
-    """One variant on one combination, unless the same stands finished; its folder."""
+def run_job(params: Params, plan: Plan, variant: dict[str, Any], toys: Toys, training_seed: int, name: str, weights: str) -> Path:
+    """One variant on one combination with one training seed, unless the same stands finished; its folder."""
     torch.set_num_threads(1)
-    settings, steps = settings_of(params, variant), params.hlr.refinetune_steps if variant.get("hlr") else 0
+    settings, steps = settings_of(params, variant, training_seed), params.hlr.refinetune_steps if variant.get("hlr") else 0
     decides = {k: v for k, v in asdict(settings).items() if k != "compile"}
     about = {**decides, "method": variant["method"], "hlr": steps, "toys": toys, "weights": weights, "mix": params.mix.count}
-    how = {k: v for k, v in asdict(plan).items() if k in ("seed", "prompts", "pictures", "candidates", "picks")}
+    how = {k: v for k, v in asdict(plan).items() if k in ("prompts", "pictures", "candidates", "picks")}
     target = CACHE / "evidence" / name / fingerprint_of({**about, **how}, [])[:16]
     base = Path(find_source(params.base).pipeline)
     quieten_libraries()
@@ -66,49 +69,74 @@ def weights_read(variant: dict[str, Any], hashes: dict[Path, str]) -> str:
     return "".join(h for path, h in hashes.items() if not passed_over & {path.parent.name, path.stem})
 
 
-def run_all(params: Params, plan: Plan, variants: dict[str, dict[str, Any]], combinations: dict[str, Toys]) -> dict[str, dict[str, Path]]:
-    """Every variant on every combination, one process a core; finished ones are taken from before. Folders by variant and combination."""
+def seeds_of(plan: Plan, variant: dict[str, Any]) -> list[int]:
+    """A variant's training seeds: its own, or else the plan's."""
+    return variant.get("training_seeds", plan.training_seeds)
+
+
+def run_all(params: Params, plan: Plan, variants: dict[str, dict[str, Any]], combinations: dict[str, Toys]) -> dict[str, Folders]:
+    """Every variant on every combination with each training seed, one process a core; finished ones are taken from before."""
     folder = Path(find_source(params.base).pipeline)
     hashes = {p: sha256_of(p) for p in sorted(folder.rglob("*.safetensors"))}
-    found: dict[str, dict[str, Path]] = {v: {} for v in variants}
+    found: dict[str, Folders] = {v: {} for v in variants}
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
         jobs = {
-            pool.submit(run_job, params, plan, variant, toys, f"{v}-{c}", weights_read(variant, hashes)): (v, c)
+            pool.submit(run_job, params, plan, variant, toys, s, f"{v}-{c}-{s}", weights_read(variant, hashes)): (v, c, s)
             for c, toys in combinations.items()
             for v, variant in variants.items()
+            for s in seeds_of(plan, variant)
         }
         for job in tqdm(as_completed(jobs), "finetunings", total=len(jobs)):
-            variant, combination = jobs[job]
-            found[variant][combination] = job.result()
+            variant, combination, seed = jobs[job]
+            found[variant][combination, seed] = job.result()
     return found
 
 
-def read_table(found: dict[str, dict[str, Path]], combinations: dict[str, Toys]) -> Table:
-    """The rows of every variant, in one order."""
-
-    def read_rows(folder: Path) -> list[dict[str, Any]]:
-        rows, bare = (json.loads((folder / f"{name}.json").read_text()) for name in ("figures", "bare"))
-        return [{**row, "stitched_bare": stitched} for row, stitched in zip(rows, bare, strict=True)]
-
-    return {v: [row for c in combinations for row in read_rows(folders[c])] for v, folders in found.items()}
+def read_table(found: dict[str, Folders], plan: Plan, variants: dict[str, dict[str, Any]], combinations: dict[str, Toys]) -> Table:
+    """The rows of every variant, in a Table's order."""
+    return {
+        v: [row for c in combinations for s in seeds_of(plan, variant) for row in read_rows(found[v][c, s], c, s, variant["method"])]
+        for v, variant in variants.items()
+    }
 
 
-def write_document(report: dict[str, Any], found: dict[str, dict[str, Path]], combinations: dict[str, Toys]) -> None:
+def read_rows(folder: Path, combination: str, training_seed: int, method: str) -> list[dict[str, Any]]:
+    """The rows of one finetuning, of its pictures and as many bare ones."""
+    rows, bare = (json.loads((folder / f"{name}.json").read_text()) for name in ("figures", "bare"))
+    whence = {"combination": combination, "training_seed": training_seed, "method": method}
+    return [{**whence, **row, "stitched_bare": stitched} for row, stitched in zip(rows, bare, strict=True)]
+
+
+def write_document(report: dict[str, Any], found: dict[str, Folders], combinations: dict[str, Toys]) -> None:
     """The tables between docs/evidence.md's markers, and the contact sheet: a row a variant, the combinations side by side."""
     figures = [
         [v.replace("_", " "), *(f"{r[f]['value']:.3f} ({r[f]['ci95'][0]:.2f}, {r[f]['ci95'][1]:.2f})" for f in FIGURES)]
         for v, r in report["variants"].items()
     ]
-    claims = [
-        [name, c["claim"], f"**{c['verdict']}**", f"{c['difference']:+.3f} ({c['ci95'][0]:+.3f}, {c['ci95'][1]:+.3f})", str(c["n"])]
-        for name, c in report["claims"].items()
-    ]
+    claims = [claim_line(name, c) for name, c in report["claims"].items()]
     table = as_table(["", *(f.replace("_", " ") for f in FIGURES)], figures)
-    verdicts = as_table(["claim", "the paper", "here", "difference (95% interval)", "pictures"], claims)
+    verdicts = as_table(["claim", "the paper", "here", *CLAIM_COLUMNS], claims)
     fill_table(DOCUMENT, "table", f"{table}\n{verdicts}")
-    fill_table(README, "claims", as_table(["claim", "the paper", "on the embedded base"], [row[:3] for row in claims]))
-    rows = [[Image.open(folders[c] / "pictures.png").convert("RGB") for c in combinations] for folders in found.values()]
+    fill_table(README, "claims", as_table(["claim", "the paper", "on the embedded base"], [line[:3] for line in claims]))
+    rows = [[Image.open(first_folder(folders, c) / "pictures.png").convert("RGB") for c in combinations] for folders in found.values()]
     contact_sheet([[p for picture in row for p in split(picture)] for row in rows], 64).quantize(128).save(SHEET, optimize=True)
+
+
+def claim_line(name: str, c: dict[str, Any]) -> list[str]:
+    """A claim's line of the table."""
+    counts = ", ".join(str(n) for n in c["n"].values())
+    if "bound" in c:
+        found = [f"{c['difference']:+.3f}: both sides within {c['bound']:.3f} of the same end", "", ""]
+    else:
+        resampled = ", ".join(f"{subjects}: {level}" for subjects, level in c["resampled"].items())
+        low, high = c["ci95"]
+        found = [f"{c['difference']:+.3f} ({low:+.3f}, {high:+.3f})", f"{c['detectable']:.3f}", resampled]
+    return [name, c["claim"], f"**{c['verdict']}**", *found, counts]
+
+
+def first_folder(folders: Folders, combination: str) -> Path:
+    """The finetuning of a combination with the smallest training seed."""
+    return folders[min(key for key in folders if key[0] == combination)]
 
 
 def split(sheet: Image.Image, shown: int = 3) -> list[Image.Image]:
@@ -121,7 +149,7 @@ def tune(params: Params, plan: Plan) -> None:
     """Each method at each learning rate on the tuning combinations → metrics/evidence_tuning.json and docs/evidence.md."""
     methods = {name: v for name, v in plan.variants.items() if name == v["method"]}
     variants = {f"{name} {rate:g}": {**v, "learning_rate": rate} for name, v in methods.items() for rate in plan.learning_rates[name]}
-    found = summarise(read_table(run_all(params, plan, variants, plan.tuning), plan.tuning), CHOSEN_BY)
+    found = summarise(read_table(run_all(params, plan, variants, plan.tuning), plan, variants, plan.tuning), CHOSEN_BY)
     rows = {name: {k: f["value"] for k, f in figures.items()} for name, figures in found.items()}
     report = {name: {**row, "mean": round(sum(row.values()) / len(row), 4)} for name, row in rows.items()}
     best = {max((n for n in report if n.startswith(f"{m} ")), key=lambda n: report[n]["mean"]) for m in methods}
@@ -142,7 +170,7 @@ def main(
         tune(params, plan)
         return
     found = run_all(params, plan, plan.variants, plan.combinations)
-    table = read_table(found, plan.combinations)
+    table = read_table(found, plan, plan.variants, plan.combinations)
     report = {"claims": judge_claims(table), "variants": summarise(table, FIGURES)}
     write_json(OUT, report)
     write_document(report, found, plan.combinations)

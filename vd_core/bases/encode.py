@@ -3,9 +3,8 @@
 import torch
 from PIL import Image
 
-from vd_core.bases import latents
 from vd_core.bases.latents import Moments
-from vd_core.bases.stable_diffusion import Base
+from vd_core.bases.stable_diffusion import Base, latents
 
 
 def encode_pictures(base: Base, pictures: list[Image.Image]) -> Moments:

@@ -41,7 +41,7 @@ Toys = dict[str, tuple[str, str, str]]
 class Plan:
     """benchmarks/evidence.yaml: what is compared on what."""
 
-    seed: int
+    training_seeds: list[int]
     prompts: list[str]
     pictures: int
     candidates: int
@@ -96,12 +96,13 @@ def run_variant(
 ) -> list[dict[str, Any]]:
     """Customise the base in `folder` for `toys` by `method` (then, if `hlr`, on for as many steps on the best-ranked pictures); draw and read.
 
+    The training seed, `settings.seed`, decides D_mix and all training noise; the pictures' seeds are the same for every finetuning.
     Writes `pictures.png` (rows: prompts) and the rows of figures, `figures.json`, into `target`; returns the rows.
     """
     base, jury = load_base(str(folder), torch.device("cpu")), load_jury(folder)
     subjects, pictures = draw_toys(toys, base)
     known = [refer_to(jury.judges, s.class_noun, to_unit(own)) for s, own in zip(subjects, pictures, strict=True)]
-    mixed = mix(pictures, mixed_count, plan.seed)
+    mixed = mix(pictures, mixed_count, settings.seed)
     target.mkdir(parents=True, exist_ok=True)
     METHODS[method](base, subjects, pictures, mixed, settings, Progress(target / "progress"), target)
     if hlr:
@@ -109,7 +110,7 @@ def run_variant(
             base, subjects, pictures, known, jury, replace(settings, steps=hlr, seed=seed_for("refinetune", settings.seed)), plan, target
         )
     prompts = [f"{mixed_prompt(subjects)} {p}" for p in plan.prompts for _ in range(plan.pictures)]
-    seeds = [seed_for("picture", plan.seed, i) for i in range(len(prompts))]
+    seeds = [seed_for("picture", i) for i in range(len(prompts))]
     drawn = generate_pictures(base, prompts, seeds, NUM_INFERENCE_STEPS, GUIDANCE_SCALE)
     rows = [read_row(jury, p, known, toys, plain_prompt(q, subjects)) for p, q in zip(drawn, prompts, strict=True)]
     contact_sheet([drawn[i : i + plan.pictures] for i in range(0, len(drawn), plan.pictures)], base.resolution, 0).save(
@@ -128,7 +129,7 @@ def draw_bare(folder: Path, toys: Toys, plan: Plan, target: Path) -> list[float]
     load_customisation(base, target)
     subjects, _ = draw_toys(toys, base)
     count = len(plan.prompts) * plan.pictures
-    seeds = [seed_for("bare", plan.seed, i) for i in range(count)]
+    seeds = [seed_for("bare", i) for i in range(count)]
     drawn = generate_pictures(base, [mixed_prompt(subjects)] * count, seeds, NUM_INFERENCE_STEPS, GUIDANCE_SCALE)
     contact_sheet([drawn], base.resolution, 0).save(target / "bare.png")
     stitched = [float(has_seam(np.asarray(p))) for p in drawn]
@@ -148,7 +149,7 @@ def refinetune(
 ) -> None:
     """HLR with nobody in the loop: the best-ranked candidates replace D_mix, P_c replaces P'_c (III-D)."""
     prompt = mixed_prompt(subjects)
-    seeds = [seed_for("candidate", plan.seed, i) for i in range(plan.candidates)]
+    seeds = [seed_for("candidate", settings.seed, i) for i in range(plan.candidates)]
     candidates = generate_pictures(base, [prompt] * len(seeds), seeds, NUM_INFERENCE_STEPS, GUIDANCE_SCALE)
     scores = [judge_picture(jury.judges, c, known, plain_prompt(prompt, subjects))["rank_score"] for c in candidates]
     best = sorted(range(len(seeds)), key=lambda i: -scores[i])[: plan.picks]

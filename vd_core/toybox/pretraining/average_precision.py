@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torchvision.ops import box_iou
 
+from vd_core.metrics.intervals import with_interval
 from vd_core.metrics.judges import Judges
 from vd_core.toybox.pretraining.judges import to_unit
 from vd_core.toybox.world.draw import draw_scene
@@ -33,9 +34,7 @@ def measure_ap50(judges: Judges, count: int = 300) -> dict:
             rows.append((i, float(found["scores"][d]), right))
     rng = np.random.default_rng(0)
     draws = [average_precision(rows, totals, np.bincount(rng.integers(count, size=count), minlength=count)) for _ in range(200)]
-    low, high = np.percentile(draws, [2.5, 97.5])
-    value = average_precision(rows, totals, np.ones(count))
-    return {"value": round(value, 4), "n": count, "ci95": [round(float(low), 4), round(float(high), 4)]}
+    return with_interval(average_precision(rows, totals, np.ones(count)), draws, count)
 
 
 def average_precision(rows: list[tuple[int, float, bool]], totals: np.ndarray, weights: np.ndarray) -> float:

@@ -17,6 +17,7 @@ from vd_core.generation.animatediff import build_animatediff, generate_animatedi
 from vd_core.generation.pictures import generate_pictures
 from vd_core.inputs.pictures import to_pictures
 from vd_core.metrics.clip_scores import temporal_consistency
+from vd_core.metrics.intervals import with_interval
 from vd_core.metrics.judges import Judges, load_local_judges
 from vd_core.metrics.report import to_unit
 from vd_core.metrics.stitch import has_seam
@@ -48,8 +49,7 @@ def figure(samples: list[float] | np.ndarray) -> dict:
     """A mean as `value`, with `n` and the 95% bootstrap interval `ci95`."""
     values = np.asarray(samples, dtype=float)
     draws = np.random.default_rng(0).choice(values, (1000, len(values))).mean(axis=1)
-    low, high = np.percentile(draws, [2.5, 97.5])
-    return {"value": round(float(values.mean()), 4), "n": len(values), "ci95": [round(float(low), 4), round(float(high), 4)]}
+    return with_interval(values.mean(), draws, len(values))
 
 
 def load_subjects_of_measurement(folder: Path) -> Subjects:
