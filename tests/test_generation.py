@@ -134,7 +134,7 @@ def test_first_frame_is_its_own_reference(base: Base) -> None:
     with cross_frame_attention(base.unet, 2):
         other = torch.cat([sample, torch.randn(1, 4, 8, 8)])
         frames = base.unet(other, 10, hidden.expand(2, -1, -1)).sample
-        assert not torch.equal(base.unet(other[1:], 10, hidden).sample, frames[1:])
+    assert not torch.allclose(base.unet(other[1:], 10, hidden).sample, frames[1:], atol=1e-4)
     torch.testing.assert_close(frames[:1], plain, rtol=1e-4, atol=1e-5)
     assert torch.equal(base.unet(sample, 10, hidden).sample, plain)  # taken off again
 
