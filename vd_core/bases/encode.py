@@ -3,8 +3,9 @@
 import torch
 from PIL import Image
 
+from vd_core.bases import latents
 from vd_core.bases.latents import Moments
-from vd_core.bases.stable_diffusion import Base, latents
+from vd_core.bases.stable_diffusion import Base
 
 
 def encode_pictures(base: Base, pictures: list[Image.Image]) -> Moments:
