@@ -1,9 +1,10 @@
 """The finetuning methods: VideoDreamer's own and its peers, one file and one function each, all with one signature."""
 
-from vd_core.methods import custom_diffusion, disen_mix, dreambooth, svdiff
+from vd_core.methods import custom_diffusion, disen_mix, dreambooth, plain_mix, svdiff
 
 METHODS = {
     "disen_mix": disen_mix.finetune,
+    "plain_mix": plain_mix.finetune,
     "dreambooth": dreambooth.finetune,
     "custom_diffusion": custom_diffusion.finetune,
     "svdiff": svdiff.finetune,
