@@ -57,7 +57,8 @@ def finetune(
 ) -> None:
     """Subjects' own pictures under P_i, cut-mix ones under what stands where, and, unless `prior_weight` is 0, the base's own of either kind.
 
-    `batch_per_subject` times the subjects are the samples a step, and as many priors. Of `mixed` only the number matters: its order is fixed.
+    A step takes as many samples as Disen-Mix's has pictures (`batch_per_subject` of each subject and `batch_mixed`), and as many priors. Of
+    `mixed` only the number matters: its order is fixed.
     """
     mixtures, placed, placed_classes = cut_mix(subjects, pictures, len(mixed), base.tokenizer, settings.seed)
     prior_prompts = [[s.class_prompt] * settings.prior_pictures for s in subjects]
@@ -66,7 +67,7 @@ def finetune(
     data = encode_labelled(base, [*pictures, mixtures, *priors])
     own_prompts = [s.instance_prompt for s, own in zip(subjects, pictures, strict=True) for _ in own]
     prompt_ids = tokenize(base, [*own_prompts, *placed, *(p for own in prior_prompts[: len(priors)] for p in own)])
-    n, is_prior = settings.batch_per_subject * len(subjects), len(subjects) + 1
+    n, is_prior = settings.batch_per_subject * len(subjects) + settings.batch_mixed, len(subjects) + 1
     add_spectral_shifts(base)
 
     def loss_fn(parts: Models, generator: torch.Generator) -> dict[str, torch.Tensor]:
