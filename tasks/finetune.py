@@ -13,7 +13,7 @@ from tasks.shared.command import (
 )
 from tasks.shared.params import Params
 from tasks.shared.training import mixed_pictures, settings_from, subject_pictures, validated
-from vd_core.methods import METHODS
+from vd_core.methods.named import METHODS
 
 
 def finetune_stage(params: Params, name: str) -> None:

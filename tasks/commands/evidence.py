@@ -79,7 +79,7 @@ def run_all(params: Params, plan: Plan, variants: dict[str, dict[str, Any]], com
     folder = Path(find_source(params.base).pipeline)
     hashes = {p: sha256_of(p) for p in sorted(folder.rglob("*.safetensors"))}
     found: dict[str, Folders] = {v: {} for v in variants}
-    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
+    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), get_context("spawn")) as pool:
         jobs = {
             pool.submit(run_job, params, plan, variant, toys, s, f"{v}-{c}-{s}", weights_read(variant, hashes)): (v, c, s)
             for c, toys in combinations.items()
@@ -145,14 +145,33 @@ def split(sheet: Image.Image, shown: int = 3) -> list[Image.Image]:
     return [sheet.crop((0, i * side, side, (i + 1) * side)) for i in range(shown)]
 
 
-def tune(params: Params, plan: Plan) -> None:
-    """Each method at each learning rate on the tuning combinations → metrics/evidence_tuning.json and docs/evidence.md."""
-    methods = {name: v for name, v in plan.variants.items() if name == v["method"]}
-    variants = {f"{name} {rate:g}": {**v, "learning_rate": rate} for name, v in methods.items() for rate in plan.learning_rates[name]}
+def widen(rates: list[float], means: list[float]) -> list[float]:
+    """The rates (ascending) with one more, as far away as the next, on the side where the best of their `means` lies at the edge; else the same."""
+    best = means.index(max(means))
+    if best == 0:
+        return [float(f"{rates[0] ** 2 / rates[1]:.1g}"), *rates]
+    if best == len(rates) - 1:
+        return [*rates, float(f"{rates[-1] ** 2 / rates[-2]:.1g}")]
+    return rates
+
+
+def try_rates(params: Params, plan: Plan, rates: dict[str, list[float]]) -> dict[str, dict[str, float]]:
+    """CHOSEN_BY and their mean for every variant at every one of its rates, on the tuning combinations; by "variant rate"."""
+    variants = {f"{v} {rate:g}": {**plan.variants[v], "learning_rate": rate} for v, own in rates.items() for rate in own}
     found = summarise(read_table(run_all(params, plan, variants, plan.tuning), plan, variants, plan.tuning), CHOSEN_BY)
     rows = {name: {k: f["value"] for k, f in figures.items()} for name, figures in found.items()}
-    report = {name: {**row, "mean": round(sum(row.values()) / len(row), 4)} for name, row in rows.items()}
-    best = {max((n for n in report if n.startswith(f"{m} ")), key=lambda n: report[n]["mean"]) for m in methods}
+    return {name: {**row, "mean": round(sum(row.values()) / len(row), 4)} for name, row in rows.items()}
+
+
+def tune(params: Params, plan: Plan) -> None:
+    """Each variant at its learning rates, and at more until the best lies inside → metrics/evidence_tuning.json and docs/evidence.md."""
+    rates: dict[str, list[float]] = {}
+    wider, report = plan.learning_rates, {}
+    while wider != rates:
+        rates = wider
+        report = try_rates(params, plan, rates)
+        wider = {v: widen(own, [report[f"{v} {rate:g}"]["mean"] for rate in own]) for v, own in rates.items()}
+    best = {max((f"{v} {rate:g}" for rate in own), key=lambda n: report[n]["mean"]) for v, own in rates.items()}
     write_json(TUNING, {name: {**row, "chosen": name in best} for name, row in report.items()})
     cells = {name: [*name.split(), *(f"{v:.3f}" for v in row.values())] for name, row in report.items()}
     lines = [[f"**{c}**" if name in best else c for c in row] for name, row in cells.items()]

@@ -49,7 +49,7 @@ class MixParams(Section):
 
 
 class FinetuneParams(Section):
-    method: Literal["disen_mix", "dreambooth", "custom_diffusion", "svdiff"]
+    method: Literal["disen_mix", "plain_mix", "dreambooth", "custom_diffusion", "svdiff"]
     steps: PositiveInt
     lora_rank: PositiveInt
     lora_targets: Literal["attention", "all"]

@@ -1,4 +1,4 @@
-"""SVDiff's trained part: shifts of the singular values of the U-Net's weight matrices (Han et al., arXiv:2303.11305)."""
+"""SVDiff's trained part: shifts of the singular values of the U-Net's and text encoder's weight matrices (Han et al., arXiv:2303.11305)."""
 
 from pathlib import Path
 
@@ -32,30 +32,30 @@ class SpectralShift(nn.Module):
         return weight + ((self.u * moved) @ self.vh).reshape(weight.shape).to(weight.dtype)
 
 
-def shiftable(unet: nn.Module) -> dict[str, nn.Module]:
-    """The U-Net's linear and convolutional layers by name."""
-    return {name: m for name, m in unet.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)}
+def shiftable(base: Base) -> dict[str, nn.Module]:
+    """The linear and convolutional layers of U-Net and text encoder by name."""
+    parts = nn.ModuleDict({"unet": base.unet, "text_encoder": base.text_encoder})
+    return {name: m for name, m in parts.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)}
 
 
 def add_spectral_shifts(base: Base) -> None:
-    """Let every weight matrix of the U-Net be shifted, in place; the shifts alone learn."""
+    """Let every weight matrix of U-Net and text encoder be shifted, in place; the shifts alone learn."""
     base.unet.requires_grad_(False)
     base.text_encoder.requires_grad_(False)
-    for module in shiftable(base.unet).values():
+    for module in shiftable(base).values():
         parametrize.register_parametrization(module, "weight", SpectralShift(module.weight))
 
 
 def save_spectral_shifts(base: Base, folder: Path) -> None:
     """Write the shifts, a vector a layer."""
-    suffix = ".parametrizations.weight.0.shift"
-    shifts = {k.removesuffix(suffix): p for k, p in base.unet.named_parameters() if k.endswith(suffix)}
+    shifts = {name: module.parametrizations.weight[0].shift for name, module in shiftable(base).items()}
     save_file({k: p.detach().cpu().contiguous() for k, p in shifts.items()}, folder / SHIFTS_FILE)
 
 
 @torch.no_grad()
 def load_spectral_shifts(base: Base, folder: Path) -> None:
-    """Shift the U-Net's weights for good, in place."""
-    modules = shiftable(base.unet)
+    """Shift the weights for good, in place."""
+    modules = shiftable(base)
     for name, shift in load_file(folder / SHIFTS_FILE).items():
         weight = modules[name].weight
         spectral = SpectralShift(weight).to(weight.device)

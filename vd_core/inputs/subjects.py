@@ -14,6 +14,17 @@ PLACEHOLDER_TOKENS = ("sks", "krk", "slk", "ofk", "zwx", "olis", "phol", "pkn")
 """Rare words that CLIP's tokenizer already has, given to the subjects in their order."""
 
 
+class Tokenizer(Protocol):
+    """What is asked of a tokenizer here."""
+
+    def tokenize(self, text: str) -> list[str]: ...
+
+
+def knows_words(tokenizer: Tokenizer, text: str) -> bool:
+    """Whether every word of `text` is one token; the letters of a word that is split may mean nothing to a base."""
+    return len(tokenizer.tokenize(text)) == len(text.split())
+
+
 @dataclass(frozen=True)
 class Subject:
     """s_i: what to call it, and where its pictures lie."""
@@ -45,6 +56,17 @@ def mixed_prompt(subjects: list[Subject]) -> str:
 def extended_prompt(subjects: list[Subject]) -> str:
     """P'_c = [P_N, P_c]."""
     return f"{STITCH_PROMPT}, {mixed_prompt(subjects)}"
+
+
+def placed_prompt(names: list[str], tokenizer: Tokenizer) -> str:
+    """SVDiff's prompt of a cut-mix picture, from left to right: "a V1 dog on the left and a V2 sculpture on the right".
+
+    Published for two. Three and more are ours: "..., a slk toy in the middle and ..."; no place is said there by a base that does not know the word.
+    """
+    if len(names) == 1:
+        return names[0]
+    middle = " in the middle" if knows_words(tokenizer, "in the middle") else ""
+    return ", ".join([f"{names[0]} on the left", *(n + middle for n in names[1:-1])]) + f" and {names[-1]} on the right"
 
 
 def plain_prompt(prompt: str, subjects: list[Subject]) -> str:
@@ -85,12 +107,6 @@ def read_mapping(path: Path, required: set[str], allowed: set[str]) -> dict[str,
     for key in sorted(content.keys() - allowed):
         raise InputError(f"{path}: {key} is not a known key; remove it")
     return content
-
-
-class Tokenizer(Protocol):
-    """What is asked of a tokenizer here."""
-
-    def tokenize(self, text: str) -> list[str]: ...
 
 
 def check_placeholder_tokens(subjects: list[Subject], tokenizer: Tokenizer) -> None:

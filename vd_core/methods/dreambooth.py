@@ -1,4 +1,4 @@
-"""DreamBooth (Ruiz et al., arXiv:2208.12242) for several subjects at once, with prior preservation; LoRA stands for all weights."""
+"""DreamBooth (Ruiz et al., arXiv:2208.12242) for several subjects at once, with or without prior preservation; LoRA stands for all weights."""
 
 from pathlib import Path
 
@@ -25,31 +25,24 @@ def finetune(
     progress: Progress,
     folder: Path,
 ) -> None:
-    """Each subject's pictures under P_i, and the base's own pictures of its class under "a cate_i". `mixed` is of no use here."""
-    own, priors = encode_labelled(base, pictures), draw_priors(base, subjects, settings)
-    prompt_ids = tokenize(base, [s.instance_prompt for s in subjects] + [s.class_prompt for s in subjects])
+    """Each subject's pictures under P_i and, unless `prior_weight` is 0, the base's own under "a cate_i". `mixed` is of no use here."""
+    priors = draw_priors(base, [[s.class_prompt] * settings.prior_pictures for s in subjects], settings)
+    data = encode_labelled(base, [*pictures, *priors])
+    prompts = [s.instance_prompt for s in subjects] + [s.class_prompt for s in subjects][: len(priors)]
+    prompt_ids, n = tokenize(base, prompts), settings.batch_per_subject * len(subjects)
     add_lora(base, settings.lora_rank, settings.seed, settings.lora_targets)
 
     def loss_fn(parts: Models, generator: torch.Generator) -> dict[str, torch.Tensor]:
-        latents, ids = own.draw(settings.batch_per_subject, generator)
-        prior_latents, prior_ids = priors.draw(settings.batch_per_subject, generator)
-        prompt_embeds = parts["text_encoder"](prompt_ids).last_hidden_state
-        encoder_hidden_states = prompt_embeds[torch.cat([ids, prior_ids + len(subjects)])]
-        both = torch.cat([latents, prior_latents])
-        model_pred, target = predict(base, parts["unet"], both, encoder_hidden_states, generator, settings.min_snr_gamma)
-        n = len(ids)
-        separate = separate_loss(model_pred[:n], target[:n], ids)
-        prior = prior_preservation_loss(model_pred[n:], target[n:], prior_ids, settings.prior_weight)
+        latents, ids = data.draw(settings.batch_per_subject, generator)
+        encoder_hidden_states = parts["text_encoder"](prompt_ids).last_hidden_state[ids]
+        model_pred, target = predict(base, parts["unet"], latents, encoder_hidden_states, generator, settings.min_snr_gamma)
+        separate = separate_loss(model_pred[:n], target[:n], ids[:n])
+        if not priors:
+            return {"loss": separate}
+        prior = prior_preservation_loss(model_pred[n:], target[n:], ids[n:], settings.prior_weight)
         return {"loss": separate + prior, "separate": separate, "prior": prior}
 
     parts: Models = {"unet": base.unet, "text_encoder": base.text_encoder}
-    learn(
-        parts,
-        base.device,
-        loss_fn,
-        settings,
-        progress,
-        2 * settings.batch_per_subject * len(subjects),
-        [own.moments.mean, priors.moments.mean, prompt_ids],
-    )
+    samples = settings.batch_per_subject * len(prompts)
+    learn(parts, base.device, loss_fn, settings, progress, samples, [data.moments.mean, prompt_ids])
     save_lora(base, folder)

@@ -19,8 +19,8 @@ from vd_core.generation.pictures import generate_pictures
 from vd_core.inputs.mixing import draw_mixtures, mix_pictures
 from vd_core.inputs.pictures import contact_sheet
 from vd_core.inputs.subjects import PLACEHOLDER_TOKENS, Subject, mixed_prompt, plain_prompt
-from vd_core.methods import METHODS
 from vd_core.methods.disen_mix import train
+from vd_core.methods.named import METHODS
 from vd_core.metrics.fidelity import SubjectReference, refer_to
 from vd_core.metrics.judges import Judges, load_local_judges
 from vd_core.metrics.report import judge_picture, to_unit

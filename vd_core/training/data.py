@@ -30,6 +30,14 @@ class Labelled:
             chosen.append(own[torch.randint(len(own), (per_subject,), generator=generator).to(own.device)])
         return torch.cat(chosen)
 
+    def choose_each(self, subject_ids: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """The indices `[s]` of one picture of each of `subject_ids` `[s]`, at random."""
+        chosen = []
+        for subject in subject_ids.tolist():
+            own = (self.subject_ids == subject).nonzero()[:, 0]
+            chosen.append(own[torch.randint(len(own), (1,), generator=generator).to(own.device)])
+        return torch.cat(chosen)
+
 
 @dataclass(frozen=True)
 class FinetuningData:

@@ -40,9 +40,9 @@ def prior_preservation_loss(model_pred: torch.Tensor, target: torch.Tensor, subj
 
 
 def masked_loss(model_pred: torch.Tensor, target: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """The denoising loss where `mask` `[b, 1, h, w]` is 1, per sample `[b]`: Custom Diffusion's shrunken pictures leave a border that says nothing."""
+    """The denoising loss where `mask` `[b, 1, h, w]` is 1, per sample `[b]`, 0 where it is 1 nowhere: the border of Custom Diffusion's views says nothing."""
     squared = (model_pred.float() - target.float()).square().mean(1, keepdim=True) * mask
-    return squared.flatten(1).sum(1) / mask.flatten(1).sum(1)
+    return squared.flatten(1).sum(1) / mask.flatten(1).sum(1).clamp(min=1)
 
 
 def disen_mix_loss(separate: torch.Tensor, disentangled: torch.Tensor, weak_denoising: torch.Tensor) -> torch.Tensor:
