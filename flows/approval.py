@@ -1,27 +1,20 @@
-"""HLR's approval: the picks file, and the person who is asked; the same from the command line."""
+"""HLR's approval: the picks file, and the person who is asked."""
 
-import getpass
-import sys
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-import typer
 from prefect import get_client, get_run_logger, runtime, suspend_flow_run
 
 from flows.artifacts import publish_choice
-from flows.form import SAMPLE_AGAIN, build_form, scores_in_words
-from tasks.shared.params import load_params
+from flows.form import SAMPLE_AGAIN, build_form
+from tasks.shared.params import load_params, merge
+from tasks.shared.paths import picks_path, run_folder
 from tasks.shared.picks import Candidate, Picks, digest_of, pick_candidates, read_candidates, read_picks, resolve_picks, write_picks
 from vd_core.errors import InputError
 
 Approval = Literal["ask", "auto", "skip"]
-
-
-def picks_path(combination: str) -> Path:
-    """Where a combination's picks stand."""
-    return Path("picks") / f"{combination}.yaml"
 
 
 def approve(combination: str, approval: Approval, wait_days: float) -> bool:
@@ -30,8 +23,8 @@ def approve(combination: str, approval: Approval, wait_days: float) -> bool:
     False if the person wants other candidates.
     """
     logger = get_run_logger()
-    min_picks = load_params().hlr.min_picks
-    candidates = read_candidates(Path("runs") / combination / "sample")
+    min_picks = merge(load_params(), combination).hlr.min_picks
+    candidates = read_candidates(run_folder(combination, "sample"))
     path = picks_path(combination)
     if approval != "ask":
         best = min_picks if approval == "auto" else None
@@ -66,9 +59,10 @@ def ask(combination: str, candidates: list[Candidate], min_picks: int, wait_days
     candidates' digest, so an answer counts for the candidates that were shown, and for no others.
     """
     if runtime.deployment.id is None:
+        numbers = " ".join(str(n) for n in range(1, min_picks + 1))
         raise InputError(
             f"nobody can be asked in a run without a server: look at runs/{combination}/sample/sheet.jpg, choose with "
-            f"'python -m flows.approval pick {combination} 1 2', and run again (or take --approval auto)"
+            f"'python -m tasks.commands.pick {combination} {numbers}', and run again (or take --approval auto)"
         )
     logger, digest, problem = get_run_logger(), digest_of(candidates), None
     if is_asked_about_others(digest):
@@ -94,7 +88,7 @@ def read_answer(chosen: list[str], chosen_by: str, candidates: list[Candidate], 
         raise InputError(f"'{SAMPLE_AGAIN}' was chosen together with numbers")
     if not chosen_by.strip():
         raise InputError("nobody's name was given")
-    picks = pick_candidates(candidates, [int(n) for n in chosen], chosen_by.strip(), now())
+    picks = pick_candidates(candidates, [int(n) for n in chosen], chosen_by.strip())
     resolve_picks(picks, candidates, min_picks)
     return picks
 
@@ -104,41 +98,3 @@ def is_asked_about_others(digest: str) -> bool:
     with get_client(sync_client=True) as client:
         asked = client.read_flow_run(runtime.flow_run.id).empirical_policy.pause_keys or set()
     return bool(asked) and not any(key.startswith(digest) for key in asked)
-
-
-def now() -> str:
-    """The time, to the second, in UTC."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-cli = typer.Typer(help="Choose HLR candidates without a browser.", add_completion=False)
-
-
-@cli.command()
-def show(combination: str) -> None:
-    """List the candidates with their scores, best first."""
-    folder = Path("runs") / combination / "sample"
-    print(f"{folder / 'sheet.jpg'}")
-    print("\n".join(scores_in_words(combination, read_candidates(folder))))
-
-
-@cli.command()
-def pick(
-    combination: str,
-    numbers: Annotated[list[int], typer.Argument(help="the candidates' numbers")],
-    name: Annotated[str | None, typer.Option(help="who chooses")] = None,
-) -> None:
-    """Write the choice to picks/<combination>.yaml."""
-    candidates = read_candidates(Path("runs") / combination / "sample")
-    picks = pick_candidates(candidates, numbers, name or getpass.getuser(), now())
-    resolve_picks(picks, candidates, load_params().hlr.min_picks)
-    write_picks(picks, picks_path(combination))
-    print(f"{len(picks.picks)} picks written to {picks_path(combination)}")
-
-
-if __name__ == "__main__":
-    try:
-        cli()
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)

@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import Image
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
+from tasks.shared.paths import metrics_path, run_folder
 from tasks.shared.picks import Candidate, Picks
 from vd_core.inputs.pictures import numbered_sheet
 
@@ -17,13 +18,13 @@ PICTURES = {"sheet.jpg": "image/jpeg", "reference.jpg": "image/jpeg", "losses.pn
 
 def publish(stage: str, combination: str) -> None:
     """Put the stage's contact sheet, loss curve and figures into the UI."""
-    folder = Path("runs") / combination / stage
+    folder = run_folder(combination, stage)
     shown = [as_markdown(folder / name, kind) for name, kind in PICTURES.items() if (folder / name).is_file()]
     shown += describe_validations(folder)
     key = f"{combination}-{stage}".replace("_", "-")
     if shown:
         create_markdown_artifact("\n\n".join(shown), key=key, description=f"{stage} of {combination}")
-    metrics = Path("metrics") / f"{combination}.json"
+    metrics = metrics_path(combination)
     if stage == "evaluate" and metrics.is_file():
         rows = [{"generator": name, **figures} for name, figures in json.loads(metrics.read_text()).items()]
         create_table_artifact(rows, key=key, description=f"metrics of {combination}")

@@ -9,7 +9,7 @@ from pydantic import Field, create_model
 
 from flows.artifacts import as_markdown
 from tasks.shared.params import load_params
-from tasks.shared.picks import Candidate
+from tasks.shared.picks import Candidate, scores_in_words
 
 SAMPLE_AGAIN = "none of these: sample again"
 
@@ -34,19 +34,9 @@ def build_form(
 
 def describe(combination: str, candidates: list[Candidate], deadline: datetime, problem: str | None = None) -> str:
     """The form's text in Markdown, the contact sheet in it as a data: URI."""
+    names = load_params().combination(combination).subjects
     again = f"**Please choose again: {problem}.**\n\n" if problem else ""
     picture = as_markdown(candidates[0].path.parent / "sheet.jpg", "image/jpeg")
     question = f"**Which pictures of {combination} are good?** Best first by our metrics."
     until = f"Choose until {deadline:%Y-%m-%d %H:%M} UTC. Later, start the run again: what is done comes back from the cache, and you are asked anew."
-    return f"{again}{question} {until}\n\n{picture}\n\n" + "\n".join(f"- {line}" for line in scores_in_words(combination, candidates))
-
-
-def scores_in_words(combination: str, candidates: list[Candidate]) -> list[str]:
-    """A line a candidate: how like each subject is to its own pictures, how well the picture fits its prompt, what is wrong with it."""
-    names = load_params().combination(combination).subjects
-    lines = []
-    for c in candidates:
-        identity = ", ".join(f"{name} {v:.2f}" for name, v in zip(names, c.figures["identity"], strict=True))
-        faults = [f"{c.figures['missing']} missing"] * bool(c.figures["missing"]) + ["stitched"] * c.figures["stitched"]
-        lines.append(f"{c.number}: {identity}; text {c.figures['text_fidelity']:.2f}" + "".join(f"; {f}" for f in faults))
-    return lines
+    return f"{again}{question} {until}\n\n{picture}\n\n" + "\n".join(f"- {line}" for line in scores_in_words(names, candidates))

@@ -16,6 +16,7 @@ from flows.approval import Approval, approve
 from flows.quiet import drop_tracebacks
 from flows.reproduce import StageError, reproduce, restore
 from tasks.shared.params import load_params, raise_sampling_round
+from tasks.shared.paths import metrics_path, run_folder
 from vd_core.errors import InputError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,26 +37,29 @@ def full(
         drop_tracebacks()
     load_params().combination(combination)
     restore(combination)
+    reproduce("settings", combination)
     reproduce("mix", combination)
     reproduce("finetune", combination)
     reproduce("sample", combination)
     while not approve(combination, approval, wait_days):
         raise_sampling_round(combination)
+        reproduce("settings", combination)
         reproduce("sample", combination)
     reproduce("refinetune", combination)
     reproduce("motion", combination)
     reproduce("swap", combination)
     reproduce("render", combination)
+    reproduce("encode", combination)
     reproduce("evaluate", combination)
     return report(combination)
 
 
 def report(combination: str) -> dict:
     """Say where everything is; the metrics."""
-    folder, metrics = Path("runs") / combination / "render", Path("metrics") / f"{combination}.json"
+    metrics = metrics_path(combination)
     logger = get_run_logger()
-    logger.info(f"videos (mp4 and gif): {folder}/")
-    logger.info(f"contact sheet: {folder}/sheet.jpg")
+    logger.info(f"videos (mp4 and gif): {run_folder(combination, 'encode')}/")
+    logger.info(f"contact sheet: {run_folder(combination, 'render') / 'sheet.jpg'}")
     logger.info(f"metrics: {metrics}")
     return json.loads(metrics.read_text())
 

@@ -15,11 +15,11 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.states import Completed, State
 
 from flows.artifacts import publish
+from tasks.shared.paths import STAGES
 
 UNCHANGED = "didn't change, skipping"
 BUSY = "is busy, it is being blocked by"
 RETRY_SECONDS = 5
-STAGES = ("mix", "finetune", "sample", "refinetune", "motion", "swap", "render", "evaluate")
 PERCENT = re.compile(r"(\d{1,3})%\|")
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "17179869184"}
 
@@ -45,7 +45,7 @@ def reproduce(stage: str, combination: str) -> State | str:
     update_progress_artifact(artifact, 100.0)
     publish(stage, combination)
     if any(UNCHANGED in line for line in said):
-        return Completed(name="Cached", message=f"{stage}: nothing that it hangs on has changed")
+        return Completed(name="Cached", message=f"{stage}: no dependency changed")
     return f"{stage} done"
 
 
@@ -115,4 +115,4 @@ def show_progress(line: str) -> None:
 def last_word(said: list[str]) -> str:
     """The stage's own one-line error, or else the last line that says anything."""
     errors = [line for line in said if line.lower().startswith("error")]
-    return (errors or said or ["it ended without a word"])[0]
+    return (errors or said or ["it printed nothing"])[0]

@@ -1,1 +1,0 @@
-"""The stages of dvc.yaml: read files, call vd_core, write files."""

@@ -1,35 +1,29 @@
-"""data, mix → runs/<combination>/finetune: the subjects' LoRA and visual adapter by Disen-Mix finetuning, or a peer's weights."""
+"""mix → runs/<combination>/finetune: the subjects' LoRA and visual adapter by Disen-Mix finetuning, or another method's weights."""
 
-from tasks.shared.command import (
-    forget_progress,
-    launch,
-    open_base,
-    open_progress,
-    open_subjects,
-    publish_progress,
-    replaced_folder,
-    run_folder,
-    run_stage,
-)
-from tasks.shared.params import Params
-from tasks.shared.training import mixed_pictures, settings_from, subject_pictures, validated
+from tasks.shared.command import replaced_folder, run_stage
+from tasks.shared.opening import open_base
+from tasks.shared.paths import run_folder
+from tasks.shared.prepared import read_mixed, read_prepared
+from tasks.shared.progress import forget_progress, launch, open_progress, publish_curves, publish_progress
+from tasks.shared.sections import FinetuneSection
+from tasks.shared.validating import validated
 from vd_core.methods.named import METHODS
 
 
-def finetune_stage(params: Params, name: str) -> None:
-    """Finetune the base on one combination by the method that params.yaml names."""
-    if launch("tasks.finetune", name, params.finetune.processes):
+def finetune(section: FinetuneSection, name: str) -> None:
+    """Finetune the base on one combination by the method that the settings name."""
+    if launch("tasks.finetune", name, section.processes):
         return
-    _, subjects = open_subjects(params, name)
-    base = open_base(params, subjects)
-    mixed = mixed_pictures(run_folder(name, "mix"), base.resolution)
-    method, settings = params.finetune.method, settings_from(params, "finetune", params.finetune.steps)
-    progress = validated(open_progress(name, "finetune"), params, base, subjects)
-    with replaced_folder(run_folder(name, "finetune")) as folder:
-        METHODS[method](base, subjects, subject_pictures(base, subjects), mixed, settings, progress, folder)
-        publish_progress(progress, folder, f"finetuning, {method}")
+    prepared = read_prepared(name)
+    base = open_base(section.models, section.device, prepared.subjects)
+    progress = validated(open_progress(name, "finetune"), name, section, base, prepared.subjects)
+    with replaced_folder(name, "finetune") as folder:
+        train = METHODS[section.method]
+        train(base, prepared.subjects, prepared.pictures, read_mixed(name), section.training, progress, folder)
+        publish_progress(progress, folder, f"finetuning, {section.method}")
+    publish_curves(name, "finetune", run_folder(name, "finetune"))
     forget_progress(progress)
 
 
 if __name__ == "__main__":
-    run_stage(finetune_stage)
+    run_stage(finetune, FinetuneSection)

@@ -1,52 +1,36 @@
-"""data/<combination>/motion.mp4 → runs/<combination>/motion: the base generator finetuned on the reference clip (III-F)."""
+"""mix (the clip's frames) → runs/<combination>/motion: the base generator finetuned on the reference clip (III-F)."""
 
-import json
-from pathlib import Path
-
-from tasks.shared.command import forget_progress, open_base, open_progress, publish_progress, replaced_folder, run_folder, run_stage
-from tasks.shared.params import Params
-from vd_core.errors import InputError
-from vd_core.inputs.clips import load_clip
+from tasks.shared.command import replaced_folder, run_stage
+from tasks.shared.opening import open_base
+from tasks.shared.paths import run_folder
+from tasks.shared.prepared import read_clip
+from tasks.shared.progress import forget_progress, open_progress, publish_curves, publish_progress
+from tasks.shared.sections import MotionSection
+from vd_core.files import write_json
 from vd_core.inputs.pictures import contact_sheet
-from vd_core.methods.motion import MotionSettings, finetune_motion, save_motion
-from vd_core.seeds import seed_for
+from vd_core.methods.motion import finetune_motion, save_motion
 
 
-def motion(params: Params, name: str) -> None:
+def motion(section: MotionSection, name: str) -> None:
     """Finetune image and motion modules on the combination's reference clip, if it has one."""
-    prompt = params.combination(name).motion_prompt
-    clip_path = Path("data") / name / "motion.mp4"
-    if prompt is None:
-        with replaced_folder(run_folder(name, "motion")) as folder:
-            (folder / "motion.json").write_text(json.dumps({"prompt": None}) + "\n")
-        print(f"params.yaml: combinations.{name}.motion_prompt is null; the base's own motion modules are used")
+    if section.prompt is None:
+        with replaced_folder(name, "motion") as folder:
+            write_json(folder / "motion.json", {"prompt": None})
+        publish_curves(name, "motion", None)
+        print(f"params.yaml: combinations.{name}.motion_prompt is null; using the base's own motion modules")
         return
-    if not clip_path.is_file():
-        raise InputError(f"{clip_path} is missing; put the clip there, or set params.yaml: combinations.{name}.motion_prompt to null")
-    base = open_base(params, [], motion=True)
-    if base.motion_adapter is None:
-        raise InputError(
-            f"params.yaml: base '{params.base}' has no motion adapter; set combinations.{name}.motion_prompt to null, or take sd15"
-        )
-    clip = load_clip(clip_path, params.motion.frames, base.resolution)
-    settings = MotionSettings(
-        steps=params.motion.steps,
-        learning_rate=params.motion.learning_rate,
-        lora_rank=params.finetune.lora_rank,
-        max_grad_norm=params.finetune.max_grad_norm,
-        linear_decay=params.finetune.linear_decay,
-        mixed_precision=params.finetune.mixed_precision,
-        seed=seed_for("motion", params.seed),
-    )
+    clip = read_clip(name)
+    base = open_base(section.models, section.device, [], motion=True)
     progress = open_progress(name, "motion")
-    with replaced_folder(run_folder(name, "motion")) as folder:
-        model = finetune_motion(base, clip, prompt, settings, progress)
+    with replaced_folder(name, "motion") as folder:
+        model = finetune_motion(base, clip, section.prompt, section.training, progress)
         publish_progress(progress, folder, "Motion finetuning")
         save_motion(model, folder)
         contact_sheet([clip[i : i + 8] for i in range(0, len(clip), 8)]).save(folder / "reference.jpg", quality=90)
-        (folder / "motion.json").write_text(json.dumps({"prompt": prompt}) + "\n")
+        write_json(folder / "motion.json", {"prompt": section.prompt})
+    publish_curves(name, "motion", run_folder(name, "motion"))
     forget_progress(progress)
 
 
 if __name__ == "__main__":
-    run_stage(motion)
+    run_stage(motion, MotionSection)

@@ -1,6 +1,5 @@
-"""data, swap → runs/<combination>/render: a video a prompt and generator (mp4, gif, frames), the best of some seeds, and one contact sheet."""
+"""mix, swap → runs/<combination>/render: the frames of a video a prompt and generator, the best of some seeds, and one contact sheet."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,16 +7,18 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from tasks.shared.command import open_base, open_subjects, replaced_folder, run_folder, run_stage
-from tasks.shared.params import Params, RenderParams
-from tasks.shared.training import references
-from vd_core.bases.stable_diffusion import Base, find_source
-from vd_core.errors import InputError
+from tasks.shared.command import replaced_folder, run_stage
+from tasks.shared.judging import open_picture_judge
+from tasks.shared.opening import open_base
+from tasks.shared.paths import run_folder
+from tasks.shared.prepared import Prepared, read_prepared
+from tasks.shared.sections import RenderSection
+from vd_core.bases.stable_diffusion import Base
+from vd_core.files import write_json
 from vd_core.generation.customised import Generate, customise_animatediff, customise_text2video_zero
-from vd_core.inputs.clips import save_frames, save_video
+from vd_core.inputs.clips import save_frames
 from vd_core.inputs.pictures import contact_sheet, to_pictures
-from vd_core.inputs.subjects import Subject, mixed_prompt, plain_prompt
-from vd_core.metrics.report import judge_picture, load_judges
+from vd_core.inputs.prompts import plain_prompt, scene_prompt
 from vd_core.seeds import seed_for
 
 SHEET_FRAMES = 8
@@ -25,38 +26,34 @@ JUDGED_EVERY = 3
 Judge = Callable[[torch.Tensor, str], float]
 
 
-def render(params: Params, name: str) -> None:
+def render(section: RenderSection, name: str) -> None:
     """Render every prompt of the combination with every generator."""
-    combination, subjects = open_subjects(params, name)
-    chosen = params.render
-    if not chosen.num_inference_steps > chosen.t_forward > chosen.t_warp:
-        raise InputError("params.yaml: render needs t_warp < t_forward < num_inference_steps; correct one of them")
-    prompts = [f"{mixed_prompt(subjects)} {what}".strip() for what in combination.prompts]
+    prepared, chosen = read_prepared(name), section.render
+    prompts = [scene_prompt(prepared.subjects, scene) for scene in section.prompts]
     tries = chosen.seeds_tried
-    judge = build_judge(params, subjects) if tries > 1 else None
+    judge = build_judge(name, section, prepared) if tries > 1 else None
     videos, rows = [], []
     progress = tqdm(total=len(prompts) * len(chosen.generators) * tries, desc="rendering", unit="clip")
-    with replaced_folder(run_folder(name, "render")) as folder:
+    with replaced_folder(name, "render") as folder:
         for generator in chosen.generators:
-            base = open_base(params, subjects, motion=generator == "animatediff")
-            generate = customise(generator, base, run_folder(name, "swap"), chosen)
+            base = open_base(section.models, section.device, prepared.subjects, motion=generator == "animatediff")
+            generate = customise(generator, base, run_folder(name, "swap"), section)
             for i, prompt in enumerate(prompts):
-                seeds = [seed_for("clip", generator, params.seed, i, k) for k in range(tries)]
+                seeds = [seed_for("clip", generator, section.seed, i, k) for k in range(tries)]
                 frames, seed = choose_clip([(generate_counted(generate, prompt, s, progress), s) for s in seeds], prompt, judge)
                 video = f"{generator}-{i:02d}"
-                save_video(frames, folder / f"{video}.mp4", chosen.fps)
                 save_frames(frames, folder / video)
                 videos.append({"video": video, "generator": generator, "prompt": prompt, "seed": seed})
                 rows.append(choose_frames(to_pictures(frames)))
         progress.close()
-        (folder / "videos.json").write_text(json.dumps(videos, indent=1) + "\n")
+        write_json(folder / "videos.json", videos)
         contact_sheet(rows).save(folder / "sheet.jpg", quality=90)
-    print(f"{len(videos)} videos in {run_folder(name, 'render')}/, their frames in sheet.jpg")
+    print(f"{len(videos)} clips in {run_folder(name, 'render')}/, their frames in sheet.jpg")
 
 
-def customise(generator: str, base: Base, folder: Path, chosen: RenderParams) -> Generate:
+def customise(generator: str, base: Base, folder: Path, section: RenderSection) -> Generate:
     """The generator called `generator` over `base`, with the weights of `folder`."""
-    steps, guidance = chosen.num_inference_steps, chosen.guidance_scale
+    chosen, steps, guidance = section.render, section.sampling.num_inference_steps, section.sampling.guidance_scale
     if generator == "animatediff":
         return customise_animatediff(base, folder, chosen.animatediff_frames, steps, guidance)
     motion = (chosen.motion_field_strength, chosen.t_forward, chosen.t_warp)
@@ -70,15 +67,13 @@ def generate_counted(generate: Generate, prompt: str, seed: int, progress: tqdm)
     return frames
 
 
-def build_judge(params: Params, subjects: list[Subject]) -> Judge:
+def build_judge(name: str, section: RenderSection, prepared: Prepared) -> Judge:
     """What ranks the clips of one prompt: the HLR candidates' own score, averaged over some frames."""
-    base = open_base(params, subjects)
-    judges = load_judges(find_source(params.base).judges)
-    known = references(judges, base, subjects)
+    judge_one = open_picture_judge(name, section.judging, prepared.subjects)
 
     def judge(frames: torch.Tensor, prompt: str) -> float:
-        plain = plain_prompt(prompt, subjects)
-        scores = [judge_picture(judges, p, known, plain)["rank_score"] for p in to_pictures(frames[::JUDGED_EVERY])]
+        plain = plain_prompt(prompt, prepared.subjects)
+        scores = [judge_one(picture=p, prompt=plain)["rank_score"] for p in to_pictures(frames[::JUDGED_EVERY])]
         return sum(scores) / len(scores)
 
     return judge
@@ -96,4 +91,4 @@ def choose_frames(frames: list[Image.Image]) -> list[Image.Image]:
 
 
 if __name__ == "__main__":
-    run_stage(render)
+    run_stage(render, RenderSection)

@@ -1,25 +1,18 @@
 """Random numbers by name: seeds that differ make a difference, and no two things of a run draw the same numbers."""
 
-from dataclasses import replace
+import re
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
-from tasks.finetune import finetune_stage
-from tasks.mix import mix
-from tasks.motion import motion
-from tasks.refinetune import refinetune
-from tasks.render import render
-from tasks.sample import sample
-from tasks.shared.params import load_params
+from tasks.settings import build_sections
+from tasks.shared.params import load_params, merge
 from tasks.shared.picks import Picks, write_picks
-from tasks.shared.training import settings_from
-from tasks.swap import swap
-from tests.project import write_random_judges
-from tests.test_losses_and_step import SETTINGS, make_data, make_fresh_trainee
-from vd_core.bases.stable_diffusion import load_base
+from tests.helpers.training import make_data, make_fresh_trainee, make_settings
+from tests.helpers.workspace import change, change_combination, run_stages
+from vd_core.bases.stable_diffusion import folder_source, load_base
 from vd_core.methods.disen_mix import train as train_disen_mix
 from vd_core.seeds import generator_for, seed_for
 from vd_core.training.loop import Progress
@@ -39,9 +32,11 @@ def test_another_seed_trains_on_other_noise(base_folders: dict[str, Path], tmp_p
     """The same untrained LoRA and adapter, seeds 0 and 1: the first losses differ, so the draws do. They did not when seeds were shifted by 32 bits."""
     losses = []
     for seed in (0, 1, 0):
-        base = load_base(str(base_folders["sd1"]), torch.device("cpu"))
+        base = load_base(folder_source(base_folders["sd1"]), torch.device("cpu"))
         folder = tmp_path / str(len(losses))
-        train_disen_mix(base, make_fresh_trainee(base), make_data(base), replace(SETTINGS, steps=10, seed=seed), Progress(folder))
+        train_disen_mix(
+            base, make_fresh_trainee(base), make_data(base), make_settings(schedule={"steps": 10, "seed": seed}), Progress(folder)
+        )
         losses.append((folder / "losses.csv").read_text())
     assert losses[0] != losses[1]
     assert losses[0] == losses[2]
@@ -58,18 +53,11 @@ def test_no_two_draws_of_a_run_are_seeded_alike(workspace: Path, kind: str, monk
             seeded.append(seed % (1 << 32))
             return manual_seed(self, seed)
 
-    write_random_judges(Path(load_params().base) / "judges")
+    change("finetune", {"validation": {"every": 3}})
     monkeypatch.setattr(torch, "Generator", Listening)
-    params = load_params()
-    params = params.model_copy(update={"finetune": params.finetune.model_copy(update={"validate_every": 3, "validation_pictures": 2})})
-    mix(params, "toys")
-    finetune_stage(params, "toys")
-    sample(params, "toys")
+    run_stages("mix", "finetune", "sample")
     write_picks(Picks(approval="auto", best=2), Path("picks/toys.yaml"))
-    refinetune(params, "toys")
-    motion(params, "toys")
-    swap(params, "toys")
-    render(params, "toys")
+    run_stages("refinetune", "motion", "swap", "render")
     assert len(seeded) > 20
     assert len(set(seeded)) == len(seeded)
 
@@ -77,15 +65,15 @@ def test_no_two_draws_of_a_run_are_seeded_alike(workspace: Path, kind: str, monk
 @pytest.mark.parametrize("kind", ["sd1"], indirect=True)
 def test_another_seed_is_another_run(workspace: Path, kind: str) -> None:
     """Candidates of another seed, or of another sampling round, are other pictures; stages have noise of their own."""
-    write_random_judges(Path(load_params().base) / "judges")
-    params = load_params()
-    mix(params, "toys")
-    finetune_stage(params, "toys")
+    run_stages("mix", "finetune")
     found = set()
-    combination = params.combination("toys")
-    again = combination.model_copy(update={"sampling_round": 1})
-    for other in (params, params.model_copy(update={"seed": 65536}), params.model_copy(update={"combinations": {"toys": again}})):
-        sample(other, "toys")
+    for seed, sampling_round in ((0, 0), (65536, 0), (0, 1)):
+        text = Path("params.yaml").read_text()
+        Path("params.yaml").write_text(re.sub(r"^seed: \d+", f"seed: {seed}", text, flags=re.MULTILINE))
+        change_combination({"sampling_round": sampling_round})
+        run_stages("sample")
         found |= {Image.open(p).tobytes() for p in Path("runs/toys/sample").glob("0*.png")}
-    assert len(found) == 3 * params.hlr.candidates
-    assert settings_from(params, "finetune", 1).seed != settings_from(params, "refinetune", 1).seed
+    assert len(found) == 3 * 3
+    sections = build_sections(merge(load_params(), "toys"))
+    trainings = (sections.finetune.training.schedule, sections.refinetune.training.schedule, sections.motion.training.schedule)
+    assert len({t.seed for t in trainings}) == 3

@@ -17,14 +17,19 @@ import typer
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from tasks.shared.command import open_base, open_subjects, quieten_libraries
+from tasks.settings import build_sections
+from tasks.shared.command import silence_libraries
 from tasks.shared.documents import as_table, fill_table
-from tasks.shared.params import load_params
-from tasks.shared.training import subject_pictures
-from vd_core.bases.stable_diffusion import Base
+from tasks.shared.opening import open_base
+from tasks.shared.params import load_params, merge
+from tasks.shared.paths import data_folder
+from vd_core.bases.stable_diffusion import Base, choose_device
 from vd_core.files import write_json
 from vd_core.inputs.mixing import draw_mixtures, mix_pictures
+from vd_core.inputs.pictures import find_pictures, load_square
+from vd_core.inputs.subjects import load_subjects
 from vd_core.studies.speed import FIGURES, Bench, Stepper, Version, build_bench, versions_of
+from vd_core.training.loop import choose_precision
 
 Versions = dict[str, Version]
 STATUS = Path("/proc/self/status")
@@ -33,14 +38,20 @@ MATMUL = 2048
 
 
 def open_bench(name: str) -> Bench:
-    """What is timed, from params.yaml and the pictures of a combination."""
-    params = load_params()
-    _, subjects = open_subjects(params, name)
-    base = open_base(params, subjects)
-    pictures = subject_pictures(base, subjects)
-    mixtures = draw_mixtures([len(own) for own in pictures], params.mix.count, params.seed)
+    """What is timed, from the settings and the pictures of a combination."""
+    merged = merge(load_params(), name)
+    subjects = load_subjects(data_folder(name), merged.subjects, merged.placeholder_tokens)
+    base = open_base(build_sections(merged).finetune.models, merged.device, subjects)
+    pictures = [[load_square(p, base.resolution) for p in find_pictures(s.folder)] for s in subjects]
+    mixtures = draw_mixtures([len(own) for own in pictures], merged.mix.count, merged.seed)
     mixed = [mix_pictures([own[m] for own, m in zip(pictures, chosen, strict=True)], base.resolution) for chosen in mixtures]
-    return build_bench(base, subjects, pictures, mixed, params.finetune.lora_rank, params.finetune.lora_targets)
+    return build_bench(base, subjects, pictures, mixed, merged.finetune.lora.rank, merged.finetune.lora.targets)
+
+
+def read_precision(name: str) -> str:
+    """The precision that the combination trains in, on its device."""
+    merged = merge(load_params(), name)
+    return choose_precision(merged.finetune.schedule.mixed_precision, choose_device(merged.device))
 
 
 def compare_losses(versions: Versions) -> float:
@@ -78,7 +89,7 @@ def summarise(ours: list[float], peer: list[float]) -> dict:
 
 
 def count_operations(version: Version, precision: str) -> int:
-    """Floating-point operations of one step's matrix products and convolutions, there and back."""
+    """Floating-point operations of one step's matrix products and convolutions, forward and backward."""
     with FlopCounterMode(display=False) as counter:
         Stepper(version, precision).step(0)
     return counter.get_total_flops()
@@ -111,7 +122,7 @@ def measure_memory(combination: str, figure: str, version: str) -> float:
 def say_memory(combination: str, which: str) -> None:
     """Take five steps and print the peak memory of what they need in megabytes: the models and what a step keeps, not what built them."""
     figure, name = which.split(":")
-    precision = load_params().finetune.mixed_precision
+    precision = read_precision(combination)
     version = versions_of(open_bench(combination), figure, precision)[name]
     gc.collect()
     on_gpu = version.bench.base.device.type == "cuda"
@@ -173,11 +184,11 @@ def main(
     memory_of: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Time our training step against its peers on a quiet machine."""
-    quieten_libraries()
+    silence_libraries()
     if memory_of:
         say_memory(combination, memory_of)
         return
-    precision = load_params().finetune.mixed_precision
+    precision = read_precision(combination)
     bench = open_bench(combination)
     figures = {name: measure(bench, name, combination, precision, pairs, steps) for name in FIGURES}
     figures["matmul_share"] = figures["train_vs_literal"]["matmul_share"]

@@ -5,20 +5,21 @@ from pathlib import Path
 
 from PIL import Image
 
-from tasks.shared.command import run_folder, run_stage
+from tasks.shared.command import run_command
 from tasks.shared.documents import as_table, fill_table
-from tasks.shared.params import Params
+from tasks.shared.params import load_params, merge
+from tasks.shared.paths import run_folder
 from vd_core.inputs.pictures import contact_sheet
 
 TILE = 96
 
 
-def document(params: Params, name: str) -> None:
+def document(name: str) -> None:
     """Draw docs/demo.gif, docs/demo-sheet.png and docs/demo-mix.png, and write the metrics into README.md."""
     render, mix, docs = run_folder(name, "render"), run_folder(name, "mix"), Path("docs")
     videos = [v["video"] for v in json.loads((render / "videos.json").read_text())]
     clips = [[Image.open(p).convert("RGB") for p in sorted((render / v).glob("*.png"))] for v in videos]
-    save_gif(clips, docs / "demo.gif", 1000 // params.render.fps)
+    save_gif(clips, docs / "demo.gif", 1000 // merge(load_params(), name).encode.fps)
     rows = [clip[:: -(-len(clip) // 8)] for clip in clips]
     reduce_colours(contact_sheet(rows, TILE)).save(docs / "demo-sheet.png", optimize=True)
     mixed = [Image.open(p).convert("RGB") for p in sorted(mix.glob("[0-9]*.png"))[:8]]
@@ -49,4 +50,4 @@ def metrics_table(metrics: dict[str, dict[str, float]]) -> str:
 
 
 if __name__ == "__main__":
-    run_stage(document)
+    run_command(document)

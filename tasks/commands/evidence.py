@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,16 +14,14 @@ import typer
 from PIL import Image
 from tqdm import tqdm
 
-from tasks.shared.command import CACHE, quieten_libraries
+from tasks.shared.command import silence_libraries
 from tasks.shared.documents import as_table, fill_table
-from tasks.shared.params import Params, load_params
-from tasks.shared.training import settings_from
-from vd_core.bases.stable_diffusion import find_source
+from tasks.shared.params import Merged, Params, merge, overlay
+from tasks.shared.paths import CACHE
 from vd_core.files import fingerprint_of, sha256_of, write_json
 from vd_core.inputs.pictures import contact_sheet
 from vd_core.studies.claims import Table, judge_claims, summarise
 from vd_core.studies.evidence import Plan, Toys, draw_bare, load_plan, run_variant
-from vd_core.training.step import Settings
 
 PLAN = Path("benchmarks/evidence.yaml")
 OUT, DOCUMENT, SHEET, README = Path("metrics/evidence.json"), Path("docs/evidence.md"), Path("docs/evidence.png"), Path("README.md")
@@ -36,26 +34,35 @@ CHOSEN_BY = ("fidelity", "binding", "text_fidelity")
 """A learning rate is chosen by the mean of these."""
 
 
-def settings_of(params: Params, variant: dict[str, Any], training_seed: int) -> Settings:
-    """params.yaml: finetune, with a variant's own keys; no validation on the way. Both learning rates keep their proportion."""
-    own = {k: v for k, v in variant.items() if k not in ("method", "hlr", "training_seeds")}
-    settings = replace(settings_from(params, "finetune", params.finetune.steps), validate_every=0, seed=training_seed)
-    scale = own.get("learning_rate", settings.learning_rate) / settings.learning_rate
-    return replace(settings, text_encoder_learning_rate=scale * settings.text_encoder_learning_rate, **own)
+def settings_of(variant: dict[str, Any], training_seed: int) -> Merged:
+    """The embedded base's preset with a variant's own keys and no validation on the way. Both learning rates keep their proportion."""
+    plain = merge_study({}, training_seed).finetune
+    rate = variant.get("learning_rate", plain.schedule.learning_rate)
+    scale = rate / plain.schedule.learning_rate
+    rates = {"schedule": {"learning_rate": rate}, "text_encoder_learning_rate": scale * plain.text_encoder_learning_rate}
+    finetune = overlay(variant.get("finetune", {}), rates, {"validation": {"every": 0}})
+    return merge_study({"method": variant["method"], "finetune": finetune}, training_seed)
 
 
-def run_job(params: Params, plan: Plan, variant: dict[str, Any], toys: Toys, training_seed: int, name: str, weights: str) -> Path:
+def merge_study(overrides: dict[str, Any], training_seed: int) -> Merged:
+    """The embedded base's preset for a study."""
+    study = {"subjects": ["toy"], "prompts": [""], "sampling_round": 0, **overrides}
+    params = {"base": "toybox", "seed": training_seed, "device": "cpu", "processes": 1, "combinations": {"study": study}}
+    return merge(Params.model_validate(params), "study")
+
+
+def run_job(plan: Plan, variant: dict[str, Any], toys: Toys, training_seed: int, name: str, weights: str) -> Path:
     """One variant on one combination with one training seed, unless the same stands finished; its folder."""
     torch.set_num_threads(1)
-    settings, steps = settings_of(params, variant, training_seed), params.hlr.refinetune_steps if variant.get("hlr") else 0
-    decides = {k: v for k, v in asdict(settings).items() if k != "compile"}
-    about = {**decides, "method": variant["method"], "hlr": steps, "toys": toys, "weights": weights, "mix": params.mix.count}
-    how = {k: v for k, v in asdict(plan).items() if k in ("prompts", "pictures", "candidates", "picks")}
+    merged = settings_of(variant, training_seed)
+    steps = merged.hlr.steps if variant.get("hlr") else 0
+    about = {**asdict(merged.finetune), "method": merged.method, "hlr": steps, "toys": toys, "weights": weights, "mix": merged.mix.count}
+    how = {k: v for k, v in asdict(plan).items() if k not in ("combinations", "tuning", "variants", "learning_rates", "training_seeds")}
     target = CACHE / "evidence" / name / fingerprint_of({**about, **how}, [])[:16]
-    base = Path(find_source(params.base).pipeline)
-    quieten_libraries()
+    base = Path(merged.source.pipeline.path)
+    silence_libraries()
     if not (target / "figures.json").exists():
-        run_variant(base, toys, variant["method"], steps, settings, params.mix.count, plan, target)
+        run_variant(base, toys, merged.method, steps, merged.finetune, merged.mix.count, plan, target)
         shutil.rmtree(target / "progress", ignore_errors=True)
     if not (target / "bare.json").exists():
         draw_bare(base, toys, plan, target)
@@ -64,9 +71,10 @@ def run_job(params: Params, plan: Plan, variant: dict[str, Any], toys: Toys, tra
 
 def weights_read(variant: dict[str, Any], hashes: dict[Path, str]) -> str:
     """The hashes of the weights that decide a variant's figures: no motion modules, no text head, and the image encoder only for `f_j`."""
-    sees = variant["method"] == "disen_mix" and variant.get("visual_embedding", True)
-    passed_over = {"motion_adapter", "text_head"} | (set() if sees else {"image_encoder"})
-    return "".join(h for path, h in hashes.items() if not passed_over & {path.parent.name, path.stem})
+    own = variant.get("finetune", {}).get("disen_mix", {})
+    sees = variant["method"] == "disen_mix" and own.get("visual_embedding", True)
+    ignored = {"motion_adapter", "text_head"} | (set() if sees else {"image_encoder"})
+    return "".join(h for path, h in hashes.items() if not ignored & {path.parent.name, path.stem})
 
 
 def seeds_of(plan: Plan, variant: dict[str, Any]) -> list[int]:
@@ -74,14 +82,14 @@ def seeds_of(plan: Plan, variant: dict[str, Any]) -> list[int]:
     return variant.get("training_seeds", plan.training_seeds)
 
 
-def run_all(params: Params, plan: Plan, variants: dict[str, dict[str, Any]], combinations: dict[str, Toys]) -> dict[str, Folders]:
+def run_all(plan: Plan, variants: dict[str, dict[str, Any]], combinations: dict[str, Toys]) -> dict[str, Folders]:
     """Every variant on every combination with each training seed, one process a core; finished ones are taken from before."""
-    folder = Path(find_source(params.base).pipeline)
+    folder = Path(merge_study({}, 0).source.pipeline.path)
     hashes = {p: sha256_of(p) for p in sorted(folder.rglob("*.safetensors"))}
     found: dict[str, Folders] = {v: {} for v in variants}
     with ProcessPoolExecutor(len(os.sched_getaffinity(0)), get_context("spawn")) as pool:
         jobs = {
-            pool.submit(run_job, params, plan, variant, toys, s, f"{v}-{c}-{s}", weights_read(variant, hashes)): (v, c, s)
+            pool.submit(run_job, plan, variant, toys, s, f"{v}-{c}-{s}", weights_read(variant, hashes)): (v, c, s)
             for c, toys in combinations.items()
             for v, variant in variants.items()
             for s in seeds_of(plan, variant)
@@ -155,21 +163,21 @@ def widen(rates: list[float], means: list[float]) -> list[float]:
     return rates
 
 
-def try_rates(params: Params, plan: Plan, rates: dict[str, list[float]]) -> dict[str, dict[str, float]]:
+def try_rates(plan: Plan, rates: dict[str, list[float]]) -> dict[str, dict[str, float]]:
     """CHOSEN_BY and their mean for every variant at every one of its rates, on the tuning combinations; by "variant rate"."""
     variants = {f"{v} {rate:g}": {**plan.variants[v], "learning_rate": rate} for v, own in rates.items() for rate in own}
-    found = summarise(read_table(run_all(params, plan, variants, plan.tuning), plan, variants, plan.tuning), CHOSEN_BY)
+    found = summarise(read_table(run_all(plan, variants, plan.tuning), plan, variants, plan.tuning), CHOSEN_BY)
     rows = {name: {k: f["value"] for k, f in figures.items()} for name, figures in found.items()}
     return {name: {**row, "mean": round(sum(row.values()) / len(row), 4)} for name, row in rows.items()}
 
 
-def tune(params: Params, plan: Plan) -> None:
+def tune(plan: Plan) -> None:
     """Each variant at its learning rates, and at more until the best lies inside → metrics/evidence_tuning.json and docs/evidence.md."""
     rates: dict[str, list[float]] = {}
     wider, report = plan.learning_rates, {}
     while wider != rates:
         rates = wider
-        report = try_rates(params, plan, rates)
+        report = try_rates(plan, rates)
         wider = {v: widen(own, [report[f"{v} {rate:g}"]["mean"] for rate in own]) for v, own in rates.items()}
     best = {max((f"{v} {rate:g}" for rate in own), key=lambda n: report[n]["mean"]) for v, own in rates.items()}
     write_json(TUNING, {name: {**row, "chosen": name in best} for name, row in report.items()})
@@ -183,12 +191,12 @@ def main(
     tune_rates: Annotated[bool, typer.Option("--tune", help="compare learning rates on the tuning combinations instead")] = False,
 ) -> None:
     """Hold the paper's claims against pictures of held-out toys."""
-    quieten_libraries()
-    params, plan = load_params(), load_plan(PLAN)
+    silence_libraries()
+    plan = load_plan(PLAN)
     if tune_rates:
-        tune(params, plan)
+        tune(plan)
         return
-    found = run_all(params, plan, plan.variants, plan.combinations)
+    found = run_all(plan, plan.variants, plan.combinations)
     table = read_table(found, plan, plan.variants, plan.combinations)
     report = {"claims": judge_claims(table), "variants": summarise(table, FIGURES)}
     write_json(OUT, report)

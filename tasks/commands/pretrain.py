@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tasks.shared.command import quieten_libraries
+from tasks.shared.command import silence_libraries
 from vd_core.toybox.pretraining.assemble import assemble, publish_logs
 from vd_core.toybox.pretraining.recipe import TRAININGS, train_on, train_part
 from vd_core.toybox.world.demo import write_demo
@@ -23,7 +23,7 @@ def main(
     demo_data: Annotated[bool, typer.Option(help="only draw data/toys again")] = False,
 ) -> None:
     """Train the embedded base, or draw the demo's own pictures."""
-    quieten_libraries()
+    silence_libraries()
     if demo_data:
         write_demo(Path("data/toys"))
     elif further:

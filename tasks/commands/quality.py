@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tasks.shared.command import quieten_libraries
+from tasks.shared.command import silence_libraries
 from tasks.shared.documents import as_table, fill_table
 from vd_core.files import write_json
 from vd_core.toybox.pretraining.quality import MEASURES, measure_quality
@@ -24,7 +24,7 @@ def main(
     only: Annotated[list[str] | None, typer.Option(help=f"measure some parts again, the rest stays: {', '.join(MEASURES)}")] = None,
 ) -> None:
     """Measure the embedded base on seeds that no training saw."""
-    quieten_libraries()
+    silence_libraries()
     unknown = set(only or ()) - set(MEASURES)
     if unknown:
         print(f"error: there is no part '{min(unknown)}'; choose of {', '.join(MEASURES)}", file=sys.stderr)

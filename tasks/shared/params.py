@@ -1,33 +1,40 @@
-"""`params.yaml` as frozen models. Unknown and missing keys are refused with one line each."""
+"""`params.yaml` and `presets/<base>.yaml` as frozen models. Unknown and missing keys are refused with one line each."""
 
 import difflib
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-import yaml
 from filelock import FileLock
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from ruamel.yaml import YAML
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml.constructor import DuplicateKeyError
 
 from vd_core.errors import InputError
 from vd_core.files import replacing
+from vd_core.seeds import seed_for
+from vd_core.settings import MotionSettings, PositiveInt, Sampling, Settings, Source
 
-PositiveInt = Annotated[int, Field(ge=1)]
-PositiveFloat = Annotated[float, Field(gt=0)]
-Rate = Annotated[float, Field(ge=0, le=1)]
+PARAMS, PRESETS = Path("params.yaml"), Path("presets")
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+OVERRIDES = ("source", "judges", "placeholder_tokens", "method", "mix", "sampling", "finetune", "hlr", "motion", "render", "encode")
+"""The keys of a preset that a combination may override, whole or in part."""
 
 
 class Section(BaseModel):
-    """A part of params.yaml; every key must be there, and no other."""
+    """A part of the settings; every key must be there, and no other."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Combination(Section):
-    """What a person works on. The subjects are folders of `data/<combination>/`; a motion needs `motion.mp4` beside them."""
+class Combination(BaseModel):
+    """What a person works on. The subjects are folders of `data/<combination>/`; a motion needs `motion.mp4` beside them.
 
+    Besides these keys it may hold those of OVERRIDES.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    base: str | None = None
     subjects: Annotated[tuple[str, ...], Field(min_length=1)]
     prompts: Annotated[tuple[str, ...], Field(min_length=1)]
     motion_prompt: str | None = None
@@ -37,69 +44,10 @@ class Combination(Section):
     @classmethod
     def names_are_plain(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
-            if not NAME.fullmatch(name):
-                raise ValueError(f"'{name}' is not a folder name of lower-case letters, digits, - and _")
+            check_name(name)
         if len(set(names)) < len(names):
             raise ValueError("names a subject twice")
         return names
-
-
-class MixParams(Section):
-    count: PositiveInt
-
-
-class FinetuneParams(Section):
-    method: Literal["disen_mix", "plain_mix", "dreambooth", "custom_diffusion", "svdiff"]
-    steps: PositiveInt
-    lora_rank: PositiveInt
-    lora_targets: Literal["attention", "all"]
-    learning_rate: PositiveFloat
-    text_encoder_learning_rate: Annotated[float, Field(ge=0)]
-    weak_denoising: Annotated[float, Field(ge=0)]
-    stitch_prompt: bool
-    visual_embedding: bool
-    prior_pictures: PositiveInt
-    prior_weight: Annotated[float, Field(ge=0)]
-    batch_per_subject: PositiveInt
-    batch_mixed: PositiveInt
-    max_grad_norm: PositiveFloat
-    linear_decay: bool
-    mixed_precision: Literal["no", "bf16", "fp16"]
-    gradient_accumulation: PositiveInt
-    gradient_checkpointing: bool
-    compile: bool
-    min_snr_gamma: Annotated[float, Field(ge=0)]
-    validate_every: Annotated[int, Field(ge=0)]
-    validation_pictures: PositiveInt
-    keep_best: bool
-    processes: PositiveInt
-
-
-class HlrParams(Section):
-    candidates: PositiveInt
-    related_prompts: tuple[str, ...]
-    min_picks: PositiveInt
-    refinetune_steps: PositiveInt
-
-
-class MotionParams(Section):
-    steps: PositiveInt
-    learning_rate: PositiveFloat
-    frames: PositiveInt
-    swap: bool
-
-
-class RenderParams(Section):
-    generators: Annotated[tuple[Literal["text2video_zero", "animatediff"], ...], Field(min_length=1)]
-    num_inference_steps: Annotated[int, Field(ge=4)]
-    guidance_scale: PositiveFloat
-    text2video_zero_frames: Annotated[int, Field(ge=2)]
-    animatediff_frames: Annotated[int, Field(ge=2)]
-    motion_field_strength: tuple[float, float]
-    t_forward: PositiveInt
-    t_warp: PositiveInt
-    fps: PositiveInt
-    seeds_tried: PositiveInt
 
 
 class Params(Section):
@@ -108,44 +56,164 @@ class Params(Section):
     base: str
     seed: Annotated[int, Field(ge=0)]
     device: Literal["auto", "cpu", "cuda"]
+    processes: PositiveInt
     combinations: Annotated[dict[str, Combination], Field(min_length=1)]
-    mix: MixParams
-    finetune: FinetuneParams
-    hlr: HlrParams
-    motion: MotionParams
-    render: RenderParams
 
-    @field_validator("combinations")
+    @field_validator("combinations", mode="before")
     @classmethod
-    def combination_names_are_plain(cls, combinations: dict[str, Combination]) -> dict[str, Combination]:
-        for name in combinations:
-            if not NAME.fullmatch(name):
-                raise ValueError(f"'{name}' is not a name of lower-case letters, digits, - and _")
+    def combination_names_are_plain(cls, combinations: Any) -> Any:
+        for name in combinations or ():
+            check_name(name)
         return combinations
 
     def combination(self, name: str) -> Combination:
         """The combination called `name`; InputError if there is none."""
         if name not in self.combinations:
             known = ", ".join(self.combinations)
-            raise InputError(f"params.yaml: combinations has no '{name}'; choose one of {known}, or add it")
+            raise InputError(f"{PARAMS}: combinations has no '{name}'; choose one of {known}, or add it")
         return self.combinations[name]
 
 
-def load_params(path: Path = Path("params.yaml")) -> Params:
-    """Read and check the parameters; InputError names the first key that is wrong."""
+class Mix(Section):
+    count: PositiveInt
+
+
+class Hlr(Section):
+    candidates: PositiveInt
+    related_prompts: tuple[str, ...]
+    min_picks: PositiveInt
+    steps: PositiveInt
+
+
+class Motion(Section):
+    training: MotionSettings
+    frames: PositiveInt
+    swap: bool
+
+
+class Render(Section):
+    generators: Annotated[tuple[Literal["text2video_zero", "animatediff"], ...], Field(min_length=1)]
+    text2video_zero_frames: Annotated[int, Field(ge=2)]
+    animatediff_frames: Annotated[int, Field(ge=2)]
+    motion_field_strength: tuple[float, float]
+    t_forward: PositiveInt
+    t_warp: PositiveInt
+    seeds_tried: PositiveInt
+
+
+class Encode(Section):
+    fps: PositiveInt
+
+
+class Merged(Section):
+    """One combination's settings: its preset, with what it overrides, and what params.yaml says for all."""
+
+    base: str
+    seed: int
+    device: Literal["auto", "cpu", "cuda"]
+    processes: PositiveInt
+    subjects: tuple[str, ...]
+    prompts: tuple[str, ...]
+    motion_prompt: str | None
+    sampling_round: int
+    source: Source
+    judges: str | None
+    placeholder_tokens: tuple[str, ...]
+    method: Literal["disen_mix", "plain_mix", "dreambooth", "custom_diffusion", "svdiff"]
+    mix: Mix
+    sampling: Sampling
+    finetune: Settings
+    hlr: Hlr
+    motion: Motion
+    render: Render
+    encode: Encode
+
+    @model_validator(mode="after")
+    def steps_and_picks_are_possible(self) -> "Merged":
+        if not self.sampling.num_inference_steps > self.render.t_forward > self.render.t_warp:
+            raise ValueError("render.t_warp < render.t_forward < sampling.num_inference_steps must hold")
+        if self.hlr.candidates < self.hlr.min_picks:
+            raise ValueError("hlr.candidates must be at least hlr.min_picks, or no choice is enough")
+        return self
+
+
+def check_name(name: Any) -> None:
+    """ValueError if `name` is not a plain name; YAML reads some names as numbers or truth values."""
+    if not isinstance(name, str):
+        raise ValueError(f"'{name}' is read as a {type(name).__name__} by YAML; quote it")
+    if not NAME.fullmatch(name):
+        raise ValueError(f"'{name}' is not a name of lower-case letters, digits, - and _")
+
+
+def read_yaml(path: Path) -> Any:
+    """A YAML 1.2 file (where `no` and `on` are words); InputError in one line."""
     try:
-        raw = yaml.safe_load(path.read_text())
+        return YAML(typ="safe", pure=True).load(path.read_text())
     except FileNotFoundError:
         raise InputError(f"{path} is missing; run this from the project's root") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not readable YAML ({' '.join(str(error).split())}); mend that line") from None
+    except DuplicateKeyError as error:
+        raise InputError(f"{path}: {error.problem.splitlines()[0]}; keep one of them") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not readable YAML ({' '.join(str(error).split())}); fix that line") from None
+
+
+def load_params(path: Path = PARAMS) -> Params:
+    """Read and check params.yaml; InputError names the first key that is wrong."""
     try:
-        return Params.model_validate(raw)
+        return Params.model_validate(read_yaml(path))
     except ValidationError as error:
         raise InputError(f"{path.name}: {explain(error)}") from None
 
 
-def raise_sampling_round(name: str, path: Path = Path("params.yaml")) -> int:
+def merge(params: Params, name: str) -> Merged:
+    """The settings of one combination; InputError names the first key that is wrong and the files that it can come from."""
+    combination = params.combination(name)
+    base, overrides = combination.base or params.base, combination.model_extra or {}
+    where = f"{PARAMS}: combinations.{name}, or {PRESETS / base}.yaml"
+    for key in overrides:
+        if key not in OVERRIDES:
+            raise InputError(f"{PARAMS}: combinations.{name}: {suggest(key, [*OVERRIDES, *Combination.model_fields])}")
+    preset = read_preset(base)
+    more = preset.pop("for_three_subjects", {})
+    layers = [preset, more if len(combination.subjects) > 2 else {}, overrides]
+    raw = overlay({}, *layers)
+    own = {k: getattr(combination, k) for k in ("subjects", "prompts", "motion_prompt", "sampling_round")}
+    shared = {"base": base, "seed": params.seed, "device": params.device, "processes": params.processes}
+    try:
+        return Merged.model_validate(with_seeds(raw, params.seed) | own | shared)
+    except ValidationError as error:
+        raise InputError(f"{where}: {explain(error)}") from None
+
+
+def read_preset(base: str) -> dict[str, Any]:
+    """presets/<base>.yaml; InputError if there is none."""
+    known = sorted(p.stem for p in PRESETS.glob("*.yaml"))
+    if base not in known:
+        raise InputError(f"{PARAMS}: base '{base}' is unknown; choose one of {', '.join(known)}, or write {PRESETS / base}.yaml")
+    return read_yaml(PRESETS / f"{base}.yaml")
+
+
+def overlay(below: dict[str, Any], *above: dict[str, Any]) -> dict[str, Any]:
+    """Mappings laid over one another, key by key; anything else is replaced whole."""
+    merged = dict(below)
+    for layer in above:
+        for key, value in layer.items():
+            both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+            merged[key] = overlay(merged[key], value) if both else value
+    return merged
+
+
+def with_seeds(raw: dict[str, Any], seed: int) -> dict[str, Any]:
+    """The raw settings as the models have them: each training its own seed, the sampling also where finetuning validates."""
+    motion = dict(raw.get("motion") or {})
+    training = {k: motion.pop(k) for k in ("schedule", "lora_rank") if k in motion}
+    finetune = dict(raw.get("finetune") or {}) | {"sampling": raw.get("sampling")}
+    for stage, part in (("finetune", finetune), ("motion", training)):
+        part["schedule"] = dict(part.get("schedule") or {}) | {"seed": seed_for(stage, seed)}
+    return raw | {"finetune": finetune, "motion": motion | {"training": training}}
+
+
+def raise_sampling_round(name: str, path: Path = PARAMS) -> int:
     """Ask for other HLR candidates: raise `combinations.<name>.sampling_round` by one in the file, comments and all else kept. Returns it."""
     document = YAML()
     document.preserve_quotes, document.width = True, 4096
@@ -160,24 +228,28 @@ def raise_sampling_round(name: str, path: Path = Path("params.yaml")) -> int:
 def explain(error: ValidationError) -> str:
     """The first of a validation's errors in one line that says what to do."""
     first = error.errors()[0]
-    where = [str(part) for part in first["loc"]]
-    key = ".".join(where)
+    where = [str(part) for part in first["loc"] if part != "[key]"]
+    key = ".".join(where).replace("motion.training", "motion")
     if first["type"] == "missing":
         return f"{key} is missing; add it"
-    if first["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(where[-1], sibling_keys(where[:-1]), n=1)
-        return f"{key} is not a known key; " + (f"did you mean {close[0]}?" if close else "remove it")
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        return suggest(key, sibling_keys(where[:-1]))
     reason = first["msg"].removeprefix("Value error, ")
+    if not key:
+        return f"{reason}; correct one of them"
     return f"{key}: {reason[0].lower()}{reason[1:]} (it is {first['input']!r}); correct it"
+
+
+def suggest(key: str, known: list[str]) -> str:
+    """What to say of a key that is not known."""
+    close = difflib.get_close_matches(key.split(".")[-1], known, n=1)
+    return f"{key} is not a known key; " + (f"did you mean {close[0]}?" if close else "remove it")
 
 
 def sibling_keys(where: list[str]) -> list[str]:
     """The keys that the section at `where` knows."""
-    model: type[BaseModel] = Params
+    model: Any = Params if where[:1] in ([], ["combinations"]) else Merged
     for part in where:
-        field = model.model_fields.get(part)
-        if field is not None and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            model = field.annotation
-        else:
-            model = Combination
-    return list(model.model_fields)
+        annotation = getattr(model, "__annotations__", {}).get(part)
+        model = annotation if isinstance(annotation, type) else Combination
+    return list(getattr(model, "model_fields", None) or getattr(model, "__annotations__", {}))

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -23,12 +24,10 @@ class Pick(BaseModel):
 
 
 class Picks(BaseModel):
-    """The file. `person`: `picks` were chosen by `chosen_by`; `auto`: the `best` first of the ranking; `skip`: no re-finetuning;
-    `waiting`: nobody has chosen yet.
-    """
+    """The file. `person`: `picks` were chosen by `chosen_by`; `auto`: the `best` first of the ranking; `skip`: no re-finetuning."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    approval: Literal["person", "auto", "skip", "waiting"]
+    approval: Literal["person", "auto", "skip"]
     chosen_by: str | None = None
     chosen_at: str | None = None
     best: Annotated[int, Field(ge=1)] | None = None
@@ -61,7 +60,7 @@ def digest_of(candidates: list[Candidate]) -> str:
     return hashlib.sha256("".join(c.sha256 for c in candidates).encode()).hexdigest()[:16]
 
 
-def pick_candidates(candidates: list[Candidate], numbers: list[int], chosen_by: str, chosen_at: str) -> Picks:
+def pick_candidates(candidates: list[Candidate], numbers: list[int], chosen_by: str) -> Picks:
     """A person's choice by numbers; InputError if one does not exist, or is no longer the picture that was sampled and shown."""
     by_number = {c.number: c for c in candidates}
     unknown = sorted(set(numbers) - by_number.keys())
@@ -74,6 +73,7 @@ def pick_candidates(candidates: list[Candidate], numbers: list[int], chosen_by: 
         if sha256_of(c.path) != c.sha256:
             raise InputError(f"{c.path} was changed since it was sampled; run the sample stage again to bring it back")
     picks = tuple(Pick(number=c.number, file=c.path.name, sha256=c.sha256) for c in chosen)
+    chosen_at = datetime.now(UTC).isoformat(timespec="seconds")
     return Picks(approval="person", chosen_by=chosen_by, chosen_at=chosen_at, picks=picks)
 
 
@@ -85,27 +85,22 @@ def write_picks(picks: Picks, path: Path) -> None:
 def read_picks(path: Path) -> Picks:
     """Read and check a picks file; InputError in one line."""
     if not path.is_file():
-        raise InputError(f"{path} is missing; choose candidates first: python -m flows.approval pick {path.stem} 1 2")
+        raise InputError(f"{path} is missing; choose candidates first: python -m tasks.commands.pick {path.stem} 1 2 3")
     try:
         return Picks.model_validate(yaml.safe_load(path.read_text()))
     except (yaml.YAMLError, UnicodeDecodeError, ValidationError) as error:
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "not YAML"
-        raise InputError(f"{path} is not a picks file ({reason}); choose again: python -m flows.approval pick {path.stem} 1 2") from None
+        raise InputError(f"{path} is not a picks file ({reason}); choose again: python -m tasks.commands.pick {path.stem} 1 2 3") from None
 
 
 def resolve_picks(picks: Picks, candidates: list[Candidate], min_picks: int) -> list[Path]:
     """The chosen pictures, each the one that was shown; InputError if one was changed, is gone, or there are too few."""
-    if picks.approval == "waiting":
-        raise InputError(
-            f"nobody has chosen yet: look at {candidates[0].path.parent / 'sheet.jpg'} and choose, for example: "
-            f"python -m flows.approval pick {candidates[0].path.parent.parent.name} 1 2"
-        )
     if picks.approval == "skip":
         return []
     if picks.approval == "auto":
         return [c.path for c in candidates[: max(picks.best or 0, min_picks)]]
     if len(picks.picks) < min_picks:
-        raise InputError(f"{len(picks.picks)} candidates are picked; at least {min_picks} are needed (params.yaml: hlr.min_picks)")
+        raise InputError(f"{len(picks.picks)} picked; at least {min_picks} are needed (hlr.min_picks)")
     by_name = {c.path.name: c.path for c in candidates}
     for pick in picks.picks:
         path = by_name.get(pick.file)
@@ -114,3 +109,13 @@ def resolve_picks(picks: Picks, candidates: list[Candidate], min_picks: int) -> 
         if sha256_of(path) != pick.sha256:
             raise InputError(f"{path} is not the picture that was picked as {pick.number}; choose again among today's candidates")
     return [by_name[p.file] for p in picks.picks]
+
+
+def scores_in_words(names: tuple[str, ...], candidates: list[Candidate]) -> list[str]:
+    """A line a candidate: how like each subject is to its own pictures, how well the picture fits its prompt, what is wrong with it."""
+    lines = []
+    for c in candidates:
+        identity = ", ".join(f"{name} {v:.2f}" for name, v in zip(names, c.figures["identity"], strict=True))
+        faults = [f"{c.figures['missing']} missing"] * bool(c.figures["missing"]) + ["stitched"] * c.figures["stitched"]
+        lines.append(f"{c.number}: {identity}; text {c.figures['text_fidelity']:.2f}" + "".join(f"; {f}" for f in faults))
+    return lines

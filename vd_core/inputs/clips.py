@@ -19,9 +19,10 @@ def enlarge(picture: Image.Image) -> Image.Image:
     return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST) if factor > 1 else picture
 
 
-def save_video(frames: torch.Tensor, path: Path, fps: int) -> None:
-    """Write a clip `[f, 3, h, w]` in [-1, 1] as `path` (H.264 mp4) and as a gif beside it."""
-    pictures = [enlarge(p) for p in to_pictures(frames)]
+def save_video(frames: list[Image.Image], path: Path, fps: int) -> None:
+    """Write a clip's frames as `path` (H.264 mp4) and as a gif beside it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pictures = [enlarge(p) for p in frames]
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=fps, options={"crf": "12", "preset": "medium"})
         stream.width, stream.height, stream.pix_fmt = *pictures[0].size, "yuv420p"
@@ -46,7 +47,7 @@ def load_clip(path: Path, num_frames: int, resolution: int) -> list[Image.Image]
     except (av.error.FFmpegError, IndexError, OSError) as error:
         raise InputError(f"{path} is not a readable video ({type(error).__name__}); replace or remove it") from None
     if len(frames) < num_frames:
-        raise InputError(f"{path} has {len(frames)} frames; at least {num_frames} are needed (params.yaml: motion.frames)")
+        raise InputError(f"{path} has {len(frames)} frames; at least {num_frames} are needed (motion.frames)")
     chosen = np.linspace(0, len(frames) - 1, num_frames).round().astype(int)
     return [square(frames[i], resolution) for i in chosen]
 

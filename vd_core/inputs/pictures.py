@@ -45,6 +45,11 @@ def load_square(path: Path, resolution: int) -> Image.Image:
     return ImageOps.fit(load_picture(path), (resolution, resolution), Image.Resampling.LANCZOS)
 
 
+def load_numbered(folder: Path) -> list[Image.Image]:
+    """The pictures 000.png, 001.png, ... that a stage wrote into `folder`."""
+    return [Image.open(p).convert("RGB") for p in sorted(folder.glob("[0-9]*.png"))]
+
+
 def to_pixel_values(pictures: list[Image.Image]) -> torch.Tensor:
     """Pictures of one size as float32 `[b, 3, h, w]` in [-1, 1]."""
     array = np.stack([np.asarray(p, dtype=np.float32) for p in pictures])

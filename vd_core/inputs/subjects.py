@@ -1,4 +1,4 @@
-"""Subjects and the prompts that speak of them: P_i, P_c, P_N, P'_c (see Symbols in docs/method.md)."""
+"""Subjects: what to call them (P_i, see Symbols in docs/method.md) and where their pictures lie."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,21 +8,11 @@ import yaml
 
 from vd_core.errors import InputError
 
-STITCH_PROMPT = "a picture is divided into several regions"
-"""P_N."""
-PLACEHOLDER_TOKENS = ("sks", "krk", "slk", "ofk", "zwx", "olis", "phol", "pkn")
-"""Rare words that CLIP's tokenizer already has, given to the subjects in their order."""
-
 
 class Tokenizer(Protocol):
     """What is asked of a tokenizer here."""
 
     def tokenize(self, text: str) -> list[str]: ...
-
-
-def knows_words(tokenizer: Tokenizer, text: str) -> bool:
-    """Whether every word of `text` is one token; the letters of a word that is split may mean nothing to a base."""
-    return len(tokenizer.tokenize(text)) == len(text.split())
 
 
 @dataclass(frozen=True)
@@ -45,50 +35,20 @@ class Subject:
         return f"a {self.class_noun}"
 
 
-def mixed_prompt(subjects: list[Subject]) -> str:
-    """P_c: "a sks dog, a krk cat"; from three on "..., and a slk toy"."""
-    names = [s.instance_prompt for s in subjects]
-    if len(names) < 3:
-        return ", ".join(names)
-    return ", ".join(names[:-1]) + ", and " + names[-1]
-
-
-def extended_prompt(subjects: list[Subject]) -> str:
-    """P'_c = [P_N, P_c]."""
-    return f"{STITCH_PROMPT}, {mixed_prompt(subjects)}"
-
-
-def placed_prompt(names: list[str], tokenizer: Tokenizer) -> str:
-    """SVDiff's prompt of a cut-mix picture, from left to right: "a V1 dog on the left and a V2 sculpture on the right".
-
-    Published for two. Three and more are ours: "..., a slk toy in the middle and ..."; no place is said there by a base that does not know the word.
-    """
-    if len(names) == 1:
-        return names[0]
-    middle = " in the middle" if knows_words(tokenizer, "in the middle") else ""
-    return ", ".join([f"{names[0]} on the left", *(n + middle for n in names[1:-1])]) + f" and {names[-1]} on the right"
-
-
-def plain_prompt(prompt: str, subjects: list[Subject]) -> str:
-    """`prompt` without its placeholder tokens, as CLIP-T wants it."""
-    tokens = {s.placeholder_token for s in subjects}
-    return " ".join(word for word in prompt.split() if word not in tokens)
-
-
-def load_subjects(folder: Path, names: tuple[str, ...]) -> list[Subject]:
-    """The subjects of a combination from `folder/<name>/subject.yaml`: `class_noun`, and `placeholder_token` if one is wished."""
-    if len(names) > len(PLACEHOLDER_TOKENS):
-        raise InputError(f"params.yaml: {folder.name} has {len(names)} subjects; at most {len(PLACEHOLDER_TOKENS)} are possible")
+def load_subjects(folder: Path, names: tuple[str, ...], tokens: tuple[str, ...]) -> list[Subject]:
+    """The subjects of a combination from `folder/<name>/subject.yaml`: `class_noun`, and optionally `placeholder_token`; else one of `tokens`."""
+    if len(names) > len(tokens):
+        raise InputError(f"{folder.name} has {len(names)} subjects; at most {len(tokens)} are possible")
     subjects = []
-    for name, default_token in zip(names, PLACEHOLDER_TOKENS, strict=False):
+    for name, default_token in zip(names, tokens, strict=False):
         path = folder / name / "subject.yaml"
         if not path.parent.is_dir():
-            raise InputError(f"{path.parent}/ is missing; put the subject's pictures and subject.yaml there, or take it from params.yaml")
+            raise InputError(f"{path.parent}/ is missing; put the subject's pictures and subject.yaml there, or remove the subject")
         about = read_mapping(path, required={"class_noun"}, allowed={"class_noun", "placeholder_token"})
         subjects.append(Subject(name, about["class_noun"], about.get("placeholder_token", default_token), path.parent))
-    tokens = [s.placeholder_token for s in subjects]
-    if len(set(tokens)) < len(tokens):
-        raise InputError(f"{folder}: two subjects share the placeholder_token of {tokens}; give each its own")
+    given = [s.placeholder_token for s in subjects]
+    if len(set(given)) < len(given):
+        raise InputError(f"{folder}: two subjects share the placeholder_token of {given}; give each its own")
     return subjects
 
 
@@ -116,5 +76,5 @@ def check_placeholder_tokens(subjects: list[Subject], tokenizer: Tokenizer) -> N
         if len(pieces) != 1:
             raise InputError(
                 f"{subject.folder / 'subject.yaml'}: placeholder_token '{subject.placeholder_token}' is {len(pieces)} tokens to this base; "
-                f"choose a rare word that is one, for example {PLACEHOLDER_TOKENS[0]}"
+                f"choose a rare word that is one"
             )

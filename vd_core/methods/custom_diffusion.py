@@ -10,13 +10,15 @@ from PIL import Image
 from vd_core.bases.encode import tokenize
 from vd_core.bases.stable_diffusion import Base
 from vd_core.customisation.keys_values import save_keys_and_values, train_keys_and_values
-from vd_core.inputs.subjects import Subject, Tokenizer, knows_words
+from vd_core.inputs.prompts import knows_words
+from vd_core.inputs.subjects import Subject, Tokenizer
 from vd_core.methods.priors import draw_priors
 from vd_core.seeds import seed_for
+from vd_core.settings import Settings
 from vd_core.training.data import encode_labelled
 from vd_core.training.loop import Progress
 from vd_core.training.losses import masked_loss
-from vd_core.training.step import Models, Settings, learn, predict
+from vd_core.training.step import Models, learn, predict
 
 VIEWS = 16
 """Augmented views of each picture, made once."""
@@ -75,15 +77,15 @@ def finetune(
     progress: Progress,
     folder: Path,
 ) -> None:
-    """Augmented views under "<prefix> P_i" and, unless `prior_weight` is 0, the base's own pictures of the class. `mixed` is of no use here.
+    """Augmented views under "<prefix> P_i" and, unless the prior's weight is 0, the base's own pictures of the class. `mixed` is of no use here.
 
     As published, the tokens' embeddings learn at the same rate as the keys and values.
     """
-    settings = replace(settings, text_encoder_learning_rate=settings.learning_rate)
-    rng = np.random.default_rng(seed_for("views", settings.seed))
+    settings = replace(settings, text_encoder_learning_rate=settings.schedule.learning_rate)
+    rng = np.random.default_rng(seed_for("views", settings.schedule.seed))
     views = [[augment(p, rng) for p in own for _ in range(VIEWS)] for own in pictures]
     prompts = [prompt_view(v, s.instance_prompt, base.tokenizer, rng) for s, vs in zip(subjects, views, strict=True) for v in vs]
-    prior_prompts = [[s.class_prompt] * settings.prior_pictures for s in subjects]
+    prior_prompts = [[s.class_prompt] * settings.prior.pictures for s in subjects]
     priors = draw_priors(base, prior_prompts, settings)
     data = encode_labelled(base, [*([v.picture for v in vs] for vs in views), *priors])
     side = data.moments.mean.shape[-1]
@@ -102,9 +104,9 @@ def finetune(
         separate = losses[:n].sum()
         if not priors:
             return {"loss": separate}
-        prior = settings.prior_weight * losses[n:].sum()
+        prior = settings.prior.weight * losses[n:].sum()
         return {"loss": separate + prior, "separate": separate, "prior": prior}
 
     parts: Models = {"unet": base.unet, "text_encoder": base.text_encoder}
-    learn(parts, base.device, loss_fn, settings, progress, 2 * n if priors else n, [data.moments.mean, prompt_ids])
+    learn(base, parts, loss_fn, settings, progress, 2 * n if priors else n, [data.moments.mean, prompt_ids])
     save_keys_and_values(base, folder)

@@ -6,14 +6,16 @@ import torch
 from PIL import Image
 
 from vd_core.bases.stable_diffusion import Base
-from vd_core.customisation.lora import add_lora, save_lora
-from vd_core.customisation.visual_adapter import VisualAdapter, save_visual_adapter
-from vd_core.inputs.subjects import Subject, extended_prompt, mixed_prompt
+from vd_core.customisation.lora import add_lora, load_lora, save_lora
+from vd_core.customisation.visual_adapter import VisualAdapter, load_visual_adapter, save_visual_adapter
+from vd_core.inputs.prompts import extended_prompt, mixed_prompt
+from vd_core.inputs.subjects import Subject
 from vd_core.seeds import seed_for
+from vd_core.settings import Settings
 from vd_core.training.data import Batch, FinetuningData, build_data, draw_batch
 from vd_core.training.loop import Progress
 from vd_core.training.losses import disen_mix_loss, disentangled_loss, separate_loss, weak_denoising_loss
-from vd_core.training.step import Models, Settings, learn, weigh
+from vd_core.training.step import Models, learn, weigh
 
 
 def finetune(
@@ -26,11 +28,30 @@ def finetune(
     folder: Path,
 ) -> None:
     """L1 + L2 + L3; without P_N, f_j or L3 where the settings turn them off (the paper's ablations)."""
-    prompt = extended_prompt(subjects) if settings.stitch_prompt else mixed_prompt(subjects)
+    prompt = extended_prompt(subjects) if settings.disen_mix.stitch_prompt else mixed_prompt(subjects)
     data = build_data(base, pictures, mixed, [s.instance_prompt for s in subjects], prompt)
-    add_lora(base, settings.lora_rank, settings.seed, settings.lora_targets)
-    torch.manual_seed(seed_for("visual adapter", settings.seed))
+    add_lora(base, settings.lora.rank, settings.schedule.seed, settings.lora.targets)
+    torch.manual_seed(seed_for("visual adapter", settings.schedule.seed))
     visual_adapter = VisualAdapter(base.text_encoder.config.hidden_size).to(base.device)
+    train(base, visual_adapter, data, settings, progress)
+    save_lora(base, folder)
+    save_visual_adapter(visual_adapter, folder)
+
+
+def refinetune(
+    base: Base,
+    subjects: list[Subject],
+    pictures: list[list[Image.Image]],
+    picked: list[Image.Image],
+    before: Path,
+    settings: Settings,
+    progress: Progress,
+    folder: Path,
+) -> None:
+    """HLR (III-D): from the weights in `before` on, with Eq. 10, the `picked` pictures in D_mix's place and P_c in P'_c's, since they have no stitches."""
+    data = build_data(base, pictures, picked, [s.instance_prompt for s in subjects], mixed_prompt(subjects))
+    load_lora(base, before, trainable=True)
+    visual_adapter = load_visual_adapter(before).to(base.device)
     train(base, visual_adapter, data, settings, progress)
     save_lora(base, folder)
     save_visual_adapter(visual_adapter, folder)
@@ -39,13 +60,17 @@ def finetune(
 def train(base: Base, visual_adapter: VisualAdapter, data: FinetuningData, settings: Settings, progress: Progress) -> None:
     """Train the base's LoRA and `visual_adapter` in place, by Eq. 10."""
 
+    own = settings.disen_mix
+
     def loss_fn(parts: Models, generator: torch.Generator) -> dict[str, torch.Tensor]:
         batch = draw_batch(data, generator, settings.batch_per_subject, settings.batch_mixed)
-        return train_step(base, parts, batch, generator, settings.weak_denoising, settings.visual_embedding, settings.min_snr_gamma)
+        return train_step(base, parts, batch, generator, own.weak_denoising, own.visual_embedding, settings.min_snr_gamma)
 
     parts: Models = {"unet": base.unet, "text_encoder": base.text_encoder, "visual_adapter": visual_adapter}
     samples = settings.batch_per_subject * len(data.instance.subject_ids.unique()) + settings.batch_mixed
-    learn(parts, base.device, loss_fn, settings, progress, samples, [data.instance.moments.mean, data.mixed.mean, data.prompt_ids])
+    learn(
+        base, parts, loss_fn, settings, progress, samples, [data.instance.moments.mean, data.mixed.mean, data.image_embeds, data.prompt_ids]
+    )
 
 
 def train_step(

@@ -10,10 +10,11 @@ from vd_core.bases.stable_diffusion import Base
 from vd_core.customisation.lora import add_lora, save_lora
 from vd_core.inputs.subjects import Subject
 from vd_core.methods.priors import draw_priors
+from vd_core.settings import Settings
 from vd_core.training.data import encode_labelled
 from vd_core.training.loop import Progress
 from vd_core.training.losses import prior_preservation_loss, separate_loss
-from vd_core.training.step import Models, Settings, learn, predict
+from vd_core.training.step import Models, learn, predict
 
 
 def finetune(
@@ -25,12 +26,12 @@ def finetune(
     progress: Progress,
     folder: Path,
 ) -> None:
-    """Each subject's pictures under P_i and, unless `prior_weight` is 0, the base's own under "a cate_i". `mixed` is of no use here."""
-    priors = draw_priors(base, [[s.class_prompt] * settings.prior_pictures for s in subjects], settings)
+    """Each subject's pictures under P_i and, unless the prior's weight is 0, the base's own under "a cate_i". `mixed` is of no use here."""
+    priors = draw_priors(base, [[s.class_prompt] * settings.prior.pictures for s in subjects], settings)
     data = encode_labelled(base, [*pictures, *priors])
     prompts = [s.instance_prompt for s in subjects] + [s.class_prompt for s in subjects][: len(priors)]
     prompt_ids, n = tokenize(base, prompts), settings.batch_per_subject * len(subjects)
-    add_lora(base, settings.lora_rank, settings.seed, settings.lora_targets)
+    add_lora(base, settings.lora.rank, settings.schedule.seed, settings.lora.targets)
 
     def loss_fn(parts: Models, generator: torch.Generator) -> dict[str, torch.Tensor]:
         latents, ids = data.draw(settings.batch_per_subject, generator)
@@ -39,10 +40,10 @@ def finetune(
         separate = separate_loss(model_pred[:n], target[:n], ids[:n])
         if not priors:
             return {"loss": separate}
-        prior = prior_preservation_loss(model_pred[n:], target[n:], ids[n:], settings.prior_weight)
+        prior = prior_preservation_loss(model_pred[n:], target[n:], ids[n:], settings.prior.weight)
         return {"loss": separate + prior, "separate": separate, "prior": prior}
 
     parts: Models = {"unet": base.unet, "text_encoder": base.text_encoder}
     samples = settings.batch_per_subject * len(prompts)
-    learn(parts, base.device, loss_fn, settings, progress, samples, [data.moments.mean, prompt_ids])
+    learn(base, parts, loss_fn, settings, progress, samples, [data.moments.mean, prompt_ids])
     save_lora(base, folder)

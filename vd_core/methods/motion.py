@@ -1,6 +1,6 @@
 """Motion customisation (III-F): finetune image and motion modules on a reference clip, then keep the motion modules alone."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -13,25 +13,13 @@ from PIL import Image
 
 from vd_core.bases.encode import encode_pictures, tokenize
 from vd_core.bases.stable_diffusion import Base
-from vd_core.files import fingerprint_of
+from vd_core.files import fingerprint_of, sampled_fingerprint
 from vd_core.seeds import seed_for
-from vd_core.training.loop import Progress, Run, build_accelerator, optimise
+from vd_core.settings import MotionSettings
+from vd_core.training.loop import Progress, Trained, build_accelerator, optimise
 from vd_core.training.losses import denoising_loss
 
 IMAGE_MODULES = r".*\.attentions\..*\.(to_q|to_k|to_v|to_out\.0)"
-
-
-@dataclass(frozen=True)
-class MotionSettings:
-    """How long and how fast the reference clip is learnt; the LoRA's rank is that of the image modules I_m."""
-
-    steps: int
-    learning_rate: float
-    lora_rank: int
-    max_grad_norm: float
-    linear_decay: bool
-    mixed_precision: str
-    seed: int
 
 
 def build_motion_model(base: Base, lora_rank: int) -> UNetMotionModel:
@@ -46,10 +34,13 @@ def build_motion_model(base: Base, lora_rank: int) -> UNetMotionModel:
 
 def finetune_motion(base: Base, clip: list[Image.Image], prompt: str, settings: MotionSettings, progress: Progress) -> UNetMotionModel:
     """Finetune eps_{theta,I_m,T_m} on one reference clip V_m with its prompt P_m. Needs a base with a motion adapter."""
-    torch.manual_seed(seed_for("image modules", settings.seed))
+    schedule = settings.schedule
+    torch.manual_seed(seed_for("image modules", schedule.seed))
     model = build_motion_model(base, settings.lora_rank)
     parameters = {k: p for k, p in model.named_parameters() if p.requires_grad}
-    accelerator = build_accelerator(settings.mixed_precision, 1, base.device, progress)
+    accelerator = build_accelerator(schedule, base.device, progress)
+    if schedule.gradient_checkpointing:
+        model.enable_gradient_checkpointing()
     prepared = accelerator.prepare(model)
     moments = encode_pictures(base, clip)
     with torch.no_grad():
@@ -61,10 +52,12 @@ def finetune_motion(base: Base, clip: list[Image.Image], prompt: str, settings: 
         model_pred = prepared(noised.latents, noised.timesteps, prompt_embeds).sample
         return {"loss": denoising_loss(model_pred, noised.target).mean()}
 
-    run = Run(settings.steps, settings.seed, settings.max_grad_norm, settings.linear_decay, "motion finetuning", samples=len(clip))
-    fingerprint = fingerprint_of({**asdict(settings), "prompt": prompt}, [*parameters.values(), moments.mean])
-    groups = [{"params": list(parameters.values()), "lr": settings.learning_rate}]
-    optimise(accelerator, [prepared], parameters, groups, loss_fn, run, progress, fingerprint)
+    frozen = [p for p in model.parameters() if not p.requires_grad]
+    decides = {**asdict(settings), "prompt": prompt, "frozen": sampled_fingerprint(frozen)}
+    fingerprint = fingerprint_of(decides, [*parameters.values(), moments.mean, prompt_embeds])
+    groups = [{"params": list(parameters.values()), "lr": schedule.learning_rate}]
+    trained = Trained([prepared], parameters, groups, len(clip), "motion finetuning")
+    optimise(accelerator, trained, loss_fn, schedule, progress, fingerprint)
     return model
 
 

@@ -7,11 +7,13 @@ from PIL import Image
 
 from vd_core.bases.stable_diffusion import Base
 from vd_core.customisation.lora import add_lora, save_lora
-from vd_core.inputs.subjects import Subject, mixed_prompt
+from vd_core.inputs.prompts import mixed_prompt
+from vd_core.inputs.subjects import Subject
+from vd_core.settings import Settings
 from vd_core.training.data import build_data, draw_batch
 from vd_core.training.loop import Progress
 from vd_core.training.losses import denoising_loss, separate_loss
-from vd_core.training.step import Models, Settings, learn, predict
+from vd_core.training.step import Models, learn, predict
 
 
 def finetune(
@@ -25,7 +27,7 @@ def finetune(
 ) -> None:
     """Each subject's pictures under P_i and the mixed ones under P_c, by Disen-Mix's LoRA: without P_N, f_j and L3."""
     data = build_data(base, pictures, mixed, [s.instance_prompt for s in subjects], mixed_prompt(subjects))
-    add_lora(base, settings.lora_rank, settings.seed, settings.lora_targets)
+    add_lora(base, settings.lora.rank, settings.schedule.seed, settings.lora.targets)
 
     def loss_fn(parts: Models, generator: torch.Generator) -> dict[str, torch.Tensor]:
         batch = draw_batch(data, generator, settings.batch_per_subject, settings.batch_mixed)
@@ -40,5 +42,5 @@ def finetune(
 
     parts: Models = {"unet": base.unet, "text_encoder": base.text_encoder}
     samples = settings.batch_per_subject * len(subjects) + settings.batch_mixed
-    learn(parts, base.device, loss_fn, settings, progress, samples, [data.instance.moments.mean, data.mixed.mean, data.prompt_ids])
+    learn(base, parts, loss_fn, settings, progress, samples, [data.instance.moments.mean, data.mixed.mean, data.prompt_ids])
     save_lora(base, folder)

@@ -15,13 +15,15 @@ from vd_core.bases.encode import tokenize
 from vd_core.bases.stable_diffusion import Base
 from vd_core.customisation.spectral import add_spectral_shifts, save_spectral_shifts
 from vd_core.inputs.mixing import draw_mixtures, mix_pictures
-from vd_core.inputs.subjects import Subject, Tokenizer, placed_prompt
+from vd_core.inputs.prompts import placed_prompt
+from vd_core.inputs.subjects import Subject, Tokenizer
 from vd_core.methods.priors import draw_priors
 from vd_core.seeds import seed_for
+from vd_core.settings import Settings
 from vd_core.training.data import encode_labelled
 from vd_core.training.loop import Progress
 from vd_core.training.losses import denoising_loss
-from vd_core.training.step import Models, Settings, learn, predict
+from vd_core.training.step import Models, learn, predict
 
 CUT_MIX = 0.6
 """How often a sample is a cut-mix picture, as published."""
@@ -56,14 +58,14 @@ def finetune(
     progress: Progress,
     folder: Path,
 ) -> None:
-    """Subjects' own pictures under P_i, cut-mix ones under what stands where, and, unless `prior_weight` is 0, the base's own of either kind.
+    """Subjects' own pictures under P_i, cut-mix ones under what stands where, and, unless the prior's weight is 0, the base's own of either kind.
 
     A step takes as many samples as Disen-Mix's has pictures (`batch_per_subject` of each subject and `batch_mixed`), and as many priors. Of
     `mixed` only the number matters: its order is fixed.
     """
-    mixtures, placed, placed_classes = cut_mix(subjects, pictures, len(mixed), base.tokenizer, settings.seed)
-    prior_prompts = [[s.class_prompt] * settings.prior_pictures for s in subjects]
-    prior_prompts.append([placed_classes[i % len(mixed)] for i in range(settings.prior_pictures)])
+    mixtures, placed, placed_classes = cut_mix(subjects, pictures, len(mixed), base.tokenizer, settings.schedule.seed)
+    prior_prompts = [[s.class_prompt] * settings.prior.pictures for s in subjects]
+    prior_prompts.append([placed_classes[i % len(mixed)] for i in range(settings.prior.pictures)])
     priors = draw_priors(base, prior_prompts, settings)
     data = encode_labelled(base, [*pictures, mixtures, *priors])
     own_prompts = [s.instance_prompt for s, own in zip(subjects, pictures, strict=True) for _ in own]
@@ -81,9 +83,9 @@ def finetune(
         instance = losses[:n].mean()
         if not priors:
             return {"loss": instance}
-        prior = settings.prior_weight * losses[n:].mean()
+        prior = settings.prior.weight * losses[n:].mean()
         return {"loss": instance + prior, "instance": instance, "prior": prior}
 
     parts: Models = {"unet": base.unet, "text_encoder": base.text_encoder}
-    learn(parts, base.device, loss_fn, settings, progress, 2 * n if priors else n, [data.moments.mean, prompt_ids])
+    learn(base, parts, loss_fn, settings, progress, 2 * n if priors else n, [data.moments.mean, prompt_ids])
     save_spectral_shifts(base, folder)

@@ -11,37 +11,38 @@ from vd_core.bases.attention import attention_processors
 from vd_core.bases.stable_diffusion import Base
 from vd_core.generation.pictures import generate_pictures
 from vd_core.inputs.pictures import numbered_sheet
-from vd_core.inputs.subjects import Subject, mixed_prompt, plain_prompt
+from vd_core.inputs.prompts import plain_prompt, scene_prompt
+from vd_core.inputs.subjects import Subject
 from vd_core.metrics.fidelity import SubjectReference
 from vd_core.metrics.judges import Judges
 from vd_core.metrics.report import judge_picture
 from vd_core.seeds import seed_for
-
-NUM_INFERENCE_STEPS = 25
+from vd_core.settings import Sampling
 
 
 def build_validation(
     base: Base,
     judges: Judges,
-    known: list[SubjectReference],
+    references: list[SubjectReference],
     subjects: list[Subject],
     places: tuple[str, ...],
     count: int,
+    sampling: Sampling,
     seed: int,
     folder: Path,
 ) -> Callable[[int], dict[str, float]]:
     """A function of the step that draws `count` pictures of all subjects with `base` as it is, writes `<step>.jpg` into `folder` and judges them.
 
-    The noise is the same at every validation. Its figures: `fidelity` (mean identity), `missing` (share of subjects), `stitched` (share of pictures), `text_fidelity`, and `score`, the
-    mean of the rank scores by which HLR's candidates are ranked.
+    Every validation has the same noise. Its figures: `fidelity` (mean identity), `missing` (share of subjects), `stitched` (share of pictures),
+    `text_fidelity`, and `score`, the mean of the rank scores by which HLR's candidates are ranked.
     """
     seeds = [seed_for("validation", seed, i) for i in range(count)]
-    prompts = [f"{mixed_prompt(subjects)} {places[i % len(places)]}".strip() for i in range(count)]
+    prompts = [scene_prompt(subjects, places[i % len(places)]) for i in range(count)]
 
     def validate(step: int) -> dict[str, float]:
         with torch.random.fork_rng(), attention_processors(base.unet, AttnProcessor2_0()):
-            pictures = generate_pictures(base, prompts, seeds, NUM_INFERENCE_STEPS, 5.0)
-        rows = [judge_picture(judges, p, known, plain_prompt(q, subjects)) for p, q in zip(pictures, prompts, strict=True)]
+            pictures = generate_pictures(base, prompts, seeds, sampling.num_inference_steps, sampling.guidance_scale)
+        rows = [judge_picture(judges, p, references, plain_prompt(q, subjects)) for p, q in zip(pictures, prompts, strict=True)]
         folder.mkdir(parents=True, exist_ok=True)
         numbered_sheet(pictures).save(folder / f"{step:05d}.jpg", quality=90)
         return {

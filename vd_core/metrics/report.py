@@ -12,9 +12,9 @@ from vd_core.metrics.judges import Judges, load_local_judges, load_public_judges
 from vd_core.metrics.stitch import has_seam, stitch_score
 
 
-def load_judges(folder: Path | None) -> Judges:
-    """The judges that come with a base, or the public ones."""
-    return load_local_judges(folder) if folder else load_public_judges()
+def load_judges(folder: str | None) -> Judges:
+    """The judges of a folder, or the public ones."""
+    return load_local_judges(Path(folder)) if folder else load_public_judges()
 
 
 def to_unit(pictures: list[Image.Image]) -> torch.Tensor:

@@ -9,31 +9,29 @@ import torch
 import yaml
 from PIL import Image
 
-from vd_core.bases.stable_diffusion import Base, load_base
+from vd_core.bases.stable_diffusion import Base, folder_source, load_base
 from vd_core.customisation.load import load_customisation
-from vd_core.customisation.lora import save_lora
-from vd_core.customisation.visual_adapter import load_visual_adapter
 from vd_core.errors import InputError
 from vd_core.files import write_json
 from vd_core.generation.pictures import generate_pictures
 from vd_core.inputs.mixing import draw_mixtures, mix_pictures
 from vd_core.inputs.pictures import contact_sheet
-from vd_core.inputs.subjects import PLACEHOLDER_TOKENS, Subject, mixed_prompt, plain_prompt
-from vd_core.methods.disen_mix import train
+from vd_core.inputs.prompts import mixed_prompt, plain_prompt
+from vd_core.inputs.subjects import Subject
+from vd_core.methods import disen_mix
 from vd_core.methods.named import METHODS
 from vd_core.metrics.fidelity import SubjectReference, refer_to
 from vd_core.metrics.judges import Judges, load_local_judges
 from vd_core.metrics.report import judge_picture, to_unit
 from vd_core.metrics.stitch import has_seam
 from vd_core.seeds import seed_for
+from vd_core.settings import Settings
 from vd_core.toybox.reading.reader import AttributeReader, load_reader, read_picture
 from vd_core.toybox.world.demo import SEED, draw_subject
-from vd_core.training.data import build_data
+from vd_core.toybox.world.scenes import RARE_WORDS
 from vd_core.training.loop import Progress
-from vd_core.training.step import Settings
 
 SUBJECT_OFFSET = 10_000
-NUM_INFERENCE_STEPS, GUIDANCE_SCALE = 25, 4.0
 Toys = dict[str, tuple[str, str, str]]
 
 
@@ -44,6 +42,8 @@ class Plan:
     training_seeds: list[int]
     prompts: list[str]
     pictures: int
+    num_inference_steps: int
+    guidance_scale: float
     candidates: int
     picks: int
     combinations: dict[str, Toys]
@@ -69,7 +69,7 @@ def load_plan(path: Path) -> Plan:
         }
         return Plan(**content, **sections)
     except (OSError, yaml.YAMLError, TypeError, KeyError, AttributeError) as error:
-        raise InputError(f"{path} is no plan of an evidence ({error}); take it from the repository") from None
+        raise InputError(f"{path} is not a valid plan ({error}); take it from the repository") from None
 
 
 def load_jury(folder: Path) -> Jury:
@@ -79,7 +79,7 @@ def load_jury(folder: Path) -> Jury:
 
 def draw_toys(toys: Toys, base: Base) -> tuple[list[Subject], list[list[Image.Image]]]:
     """The subjects of a combination and five drawn pictures of each."""
-    subjects = [Subject(kind, kind, token, Path()) for kind, token in zip(toys, PLACEHOLDER_TOKENS, strict=False)]
+    subjects = [Subject(kind, kind, token, Path()) for kind, token in zip(toys, RARE_WORDS, strict=False)]
     drawn = [draw_subject(kind, identity, SEED + SUBJECT_OFFSET + 100 * s) for s, (kind, identity) in enumerate(toys.items())]
     side = (base.resolution, base.resolution)
     return subjects, [[Image.fromarray(p).resize(side) for p in own] for own in drawn]
@@ -96,22 +96,20 @@ def run_variant(
 ) -> list[dict[str, Any]]:
     """Customise the base in `folder` for `toys` by `method` (then, if `hlr`, on for as many steps on the best-ranked pictures); draw and read.
 
-    The training seed, `settings.seed`, decides D_mix and all training noise; the pictures' seeds are the same for every finetuning.
+    The training seed, `settings.schedule.seed`, decides D_mix and all training noise; the pictures' seeds are the same for every finetuning.
     Writes `pictures.png` (rows: prompts) and the rows of figures, `figures.json`, into `target`; returns the rows.
     """
-    base, jury = load_base(str(folder), torch.device("cpu")), load_jury(folder)
+    base, jury = load_base(folder_source(folder), torch.device("cpu")), load_jury(folder)
     subjects, pictures = draw_toys(toys, base)
     known = [refer_to(jury.judges, s.class_noun, to_unit(own)) for s, own in zip(subjects, pictures, strict=True)]
-    mixed = mix(pictures, mixed_count, settings.seed)
+    mixed = mix(pictures, mixed_count, settings.schedule.seed)
     target.mkdir(parents=True, exist_ok=True)
     METHODS[method](base, subjects, pictures, mixed, settings, Progress(target / "progress"), target)
     if hlr:
-        refinetune(
-            base, subjects, pictures, known, jury, replace(settings, steps=hlr, seed=seed_for("refinetune", settings.seed)), plan, target
-        )
+        base = refinetune(folder, base, subjects, pictures, known, jury, settings, hlr, plan, target)
     prompts = [f"{mixed_prompt(subjects)} {p}" for p in plan.prompts for _ in range(plan.pictures)]
     seeds = [seed_for("picture", i) for i in range(len(prompts))]
-    drawn = generate_pictures(base, prompts, seeds, NUM_INFERENCE_STEPS, GUIDANCE_SCALE)
+    drawn = generate_pictures(base, prompts, seeds, plan.num_inference_steps, plan.guidance_scale)
     rows = [read_row(jury, p, known, toys, plain_prompt(q, subjects)) for p, q in zip(drawn, prompts, strict=True)]
     contact_sheet([drawn[i : i + plan.pictures] for i in range(0, len(drawn), plan.pictures)], base.resolution, 0).save(
         target / "pictures.png"
@@ -125,12 +123,12 @@ def draw_bare(folder: Path, toys: Toys, plan: Plan, target: Path) -> list[float]
 
     Drawn by the base in `folder` with the weights in `target`; as many as there are other pictures. Writes `bare.png` and `bare.json` there.
     """
-    base = load_base(str(folder), torch.device("cpu"))
+    base = load_base(folder_source(folder), torch.device("cpu"))
     load_customisation(base, target)
     subjects, _ = draw_toys(toys, base)
     count = len(plan.prompts) * plan.pictures
     seeds = [seed_for("bare", i) for i in range(count)]
-    drawn = generate_pictures(base, [mixed_prompt(subjects)] * count, seeds, NUM_INFERENCE_STEPS, GUIDANCE_SCALE)
+    drawn = generate_pictures(base, [mixed_prompt(subjects)] * count, seeds, plan.num_inference_steps, plan.guidance_scale)
     contact_sheet([drawn], base.resolution, 0).save(target / "bare.png")
     stitched = [float(has_seam(np.asarray(p))) for p in drawn]
     write_json(target / "bare.json", stitched)
@@ -138,24 +136,28 @@ def draw_bare(folder: Path, toys: Toys, plan: Plan, target: Path) -> list[float]
 
 
 def refinetune(
+    folder: Path,
     base: Base,
     subjects: list[Subject],
     pictures: list[list[Image.Image]],
     known: list[SubjectReference],
     jury: Jury,
     settings: Settings,
+    steps: int,
     plan: Plan,
     target: Path,
-) -> None:
-    """HLR with nobody in the loop: the best-ranked candidates replace D_mix, P_c replaces P'_c (III-D)."""
+) -> Base:
+    """HLR with nobody in the loop: the best-ranked candidates of `base` are the picks (III-D); the base in `folder`, re-finetuned."""
     prompt = mixed_prompt(subjects)
-    seeds = [seed_for("candidate", settings.seed, i) for i in range(plan.candidates)]
-    candidates = generate_pictures(base, [prompt] * len(seeds), seeds, NUM_INFERENCE_STEPS, GUIDANCE_SCALE)
+    seeds = [seed_for("candidate", settings.schedule.seed, i) for i in range(plan.candidates)]
+    candidates = generate_pictures(base, [prompt] * len(seeds), seeds, plan.num_inference_steps, plan.guidance_scale)
     scores = [judge_picture(jury.judges, c, known, plain_prompt(prompt, subjects))["rank_score"] for c in candidates]
     best = sorted(range(len(seeds)), key=lambda i: -scores[i])[: plan.picks]
-    data = build_data(base, pictures, [candidates[i] for i in best], [s.instance_prompt for s in subjects], prompt)
-    train(base, load_visual_adapter(target), data, settings, Progress(target / "progress-hlr"))
-    save_lora(base, target)
+    again = load_base(folder_source(folder), torch.device("cpu"))
+    schedule = replace(settings.schedule, steps=steps, seed=seed_for("refinetune", settings.schedule.seed))
+    picked, settings = [candidates[i] for i in best], replace(settings, schedule=schedule)
+    disen_mix.refinetune(again, subjects, pictures, picked, target, settings, Progress(target / "progress-hlr"), target)
+    return again
 
 
 def read_row(jury: Jury, picture: Image.Image, known: list[SubjectReference], toys: Toys, prompt: str) -> dict[str, Any]:

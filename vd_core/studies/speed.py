@@ -17,7 +17,8 @@ from vd_core.bases.stable_diffusion import Base
 from vd_core.customisation.lora import add_lora
 from vd_core.customisation.visual_adapter import VisualAdapter
 from vd_core.inputs.pictures import to_pixel_values
-from vd_core.inputs.subjects import Subject, extended_prompt
+from vd_core.inputs.prompts import extended_prompt
+from vd_core.inputs.subjects import Subject
 from vd_core.methods.disen_mix import train_step
 from vd_core.training.data import FinetuningData, Labelled, build_data, draw_batch, encode_labelled
 from vd_core.training.losses import denoising_loss, separate_loss

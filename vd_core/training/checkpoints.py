@@ -1,7 +1,7 @@
 """A training's state on disk: written aside and renamed, read back to the bit, and refused when it belongs to another run."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -22,31 +22,34 @@ def save_checkpoint(
     step: int,
     fingerprint: str,
     others: Mapping[str, torch.Tensor] = MappingProxyType({}),
+    window: Sequence[dict[str, float]] = (),
 ) -> None:
-    """Write the trained parameters, their optimiser state after `step` steps, and `others` under their own names."""
+    """Write the trained parameters, their optimiser state after `step` steps, `others` under their own names, and the losses not yet logged."""
     tensors = {f"model.{k}": p for k, p in parameters.items()} | dict(others)
     for name, parameter in parameters.items():
         tensors |= {f"optimizer.{name}.{k}": v for k, v in optimizer.state[parameter].items()}
     tensors = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
     with replacing(path) as aside:
-        save_file(tensors, aside, {"step": json.dumps(step), "fingerprint": fingerprint})
+        save_file(tensors, aside, {"step": json.dumps(step), "fingerprint": fingerprint, "window": json.dumps(list(window))})
 
 
 @torch.no_grad()
-def load_checkpoint(path: Path, parameters: Named, optimizer: torch.optim.Optimizer, fingerprint: str) -> int:
-    """Read a checkpoint in place; the step to go on from: 0 if there is none, or if it is another run's (`fingerprint`)."""
+def load_checkpoint(
+    path: Path, parameters: Named, optimizer: torch.optim.Optimizer, fingerprint: str
+) -> tuple[int, list[dict[str, float]]]:
+    """Read a checkpoint in place; the step to go on from and the losses not yet logged: 0 and none if it is another run's (`fingerprint`)."""
     if not path.exists():
-        return 0
+        return 0, []
     with safe_open(path, "pt") as file:
         if file.metadata()["fingerprint"] != fingerprint:
-            return 0
+            return 0, []
         for name, parameter in parameters.items():
             parameter.copy_(file.get_tensor(f"model.{name}"))
             prefix = f"optimizer.{name}."
             keys = [k for k in file.keys() if k.startswith(prefix)]
             state = {k[len(prefix) :]: file.get_tensor(k) for k in keys}
             optimizer.state[parameter] = {k: v.to(parameter.device) for k, v in state.items()}
-        return json.loads(file.metadata()["step"])
+        return json.loads(file.metadata()["step"]), json.loads(file.metadata().get("window", "[]"))
 
 
 def save_parameters(path: Path, parameters: Named) -> None:

@@ -24,10 +24,10 @@ def write_rows(path: Path, rows: list[dict]) -> None:
 
 
 class LossLog:
-    """A CSV of means over every `every` steps; rows after step `start` are dropped."""
+    """A CSV of means over every `every` steps. Going on from `start`, later rows are dropped; `window` are the losses since the last row."""
 
-    def __init__(self, path: Path, start: int, every: int = 10):
-        self.path, self.every, self.window = path, every, []
+    def __init__(self, path: Path, start: int, window: list[dict[str, float]] | None = None, every: int = 10):
+        self.path, self.every, self.window = path, every, window or []
         self.rows = read_rows(path, start)
 
     def add(self, step: int, losses: dict[str, float]) -> None:

@@ -12,6 +12,7 @@ from torch import nn
 from tqdm import tqdm
 
 from vd_core.seeds import generator_for
+from vd_core.settings import Precision, Schedule, Validation
 from vd_core.training.checkpoints import Named, load_checkpoint, load_parameters, save_checkpoint, save_parameters
 from vd_core.training.logs import LossLog, ValidationLog
 
@@ -48,34 +49,37 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Run:
-    """How long to train, from which seed, whether learning rates fall to zero; `samples` pictures a batch; `name` stands at the progress bar.
+class Trained:
+    """What a training moves: `parameters` of `models`, in AdamW's `groups`; `samples` pictures a batch. `name` stands at the progress bar."""
 
-    A step takes `gradient_accumulation` batches. Every `validate_every` steps (0: never) comes a validation; `keep_best` ends with its best weights.
-    """
-
-    steps: int
-    seed: int
-    max_grad_norm: float
-    linear_decay: bool
-    name: str
+    models: list[nn.Module]
+    parameters: Named
+    groups: list[dict]
     samples: int
-    validate_every: int = 0
-    keep_best: bool = False
+    name: str
 
 
-def build_accelerator(
-    mixed_precision: str, gradient_accumulation: int, device: torch.device, progress: Progress, compile: bool = False
-) -> Accelerator:
-    """One process, or one of several that `accelerate launch` started. With `compile`, what it prepares is compiled; what was given to it is not."""
+def choose_precision(wanted: Precision, device: torch.device) -> str:
+    """The precision to train in: "auto" is bf16 where the processor has it, else fp16 on a GPU and float32 on a CPU, which would emulate it."""
+    if wanted != "auto":
+        return wanted
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+    return "bf16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "no"
+
+
+def build_accelerator(schedule: Schedule, device: torch.device, progress: Progress) -> Accelerator:
+    """One process, or one of several that `accelerate launch` started. If the schedule compiles, what it prepares is compiled, not what was given."""
+    precision = choose_precision(schedule.mixed_precision, device)
+    print(f"precision: {'float32' if precision == 'no' else precision} on {device.type}")
     accelerator = Accelerator(
-        mixed_precision=mixed_precision,
-        gradient_accumulation_steps=gradient_accumulation,
+        mixed_precision=precision,
+        gradient_accumulation_steps=schedule.gradient_accumulation,
         cpu=device.type == "cpu",
         log_with="tensorboard" if progress.tensorboard else None,
         project_dir=progress.tensorboard,
         step_scheduler_with_optimizer=False,
-        dynamo_plugin=TorchDynamoPlugin(backend="inductor", dynamic=False) if compile else None,
+        dynamo_plugin=TorchDynamoPlugin(backend="inductor", dynamic=False) if schedule.compile else None,
     )
     if progress.tensorboard:
         accelerator.init_trackers(".")
@@ -89,45 +93,36 @@ def batch_generator(seed: int, step: int, batch: int, accelerator: Accelerator) 
 
 def optimise(
     accelerator: Accelerator,
-    models: list[nn.Module],
-    parameters: Named,
-    groups: list[dict],
+    trained: Trained,
     loss_fn: Callable[[torch.Generator], Losses],
-    run: Run,
+    schedule: Schedule,
     progress: Progress,
     fingerprint: str,
+    validation: Validation | None = None,
 ) -> None:
-    """AdamW over `groups` (of `parameters`, those of `models` that learn), in place. `loss_fn(generator)` gives scalars, `loss` among them.
+    """AdamW over what is `trained`, in place. `loss_fn(generator)` gives scalars, `loss` among them.
 
-    A run that was killed goes on from `progress.folder` and ends with the same bits (one process, CPU). A checkpoint of another run, by
-    its `fingerprint`, is passed over.
+    A run that was killed goes on from `progress.folder` and ends with the same bytes (one process, CPU). A checkpoint of another run, by
+    its `fingerprint`, is ignored.
     """
-    optimizer = torch.optim.AdamW(groups, fused=True)
-    start = load_checkpoint(progress.state, parameters, optimizer, fingerprint)
-    log, validations = LossLog(progress.losses, start), ValidationLog(progress.validation, start)
+    parameters = trained.parameters
+    optimizer = torch.optim.AdamW(trained.groups, fused=True)
+    start, window = load_checkpoint(progress.state, parameters, optimizer, fingerprint)
+    log, validations = LossLog(progress.losses, start, window), ValidationLog(progress.validation, start)
     prepared = accelerator.prepare(optimizer)
-    peaks = [group["lr"] for group in groups]
+    peaks = [group["lr"] for group in trained.groups]
     last_checkpoint = time.monotonic()
-    bar = tqdm(
-        range(start, run.steps),
-        run.name,
-        initial=start,
-        total=run.steps,
-        unit="step",
-        mininterval=1,
-        disable=not accelerator.is_main_process,
-    )
+    bar = build_bar(trained.name, start, schedule.steps, accelerator)
     for step in bar:
         for group, peak in zip(optimizer.param_groups, peaks, strict=True):
-            group["lr"] = peak * (1 - step / run.steps) if run.linear_decay else peak
-        losses = take_step(accelerator, models, parameters, prepared, loss_fn, run, step)
+            group["lr"] = peak * (1 - step / schedule.steps) if schedule.linear_decay else peak
+        losses = take_step(accelerator, trained, prepared, loss_fn, schedule, step)
         log.add(step, losses)
-        bar.set_postfix(loss=f"{losses['loss']:.4f}", samples=say_rate(bar, accelerator, run.samples), refresh=False)
+        bar.set_postfix(loss=f"{losses['loss']:.4f}", samples=format_rate(bar, accelerator, trained.samples), refresh=False)
         if not accelerator.is_main_process:
             continue
         accelerator.log(losses, step=step + 1)
-        due = run.validate_every and (step + 1) % run.validate_every == 0
-        figures = progress.validate(step + 1) if progress.validate and due else None
+        figures = validate(progress, validation, step + 1)
         if figures:
             accelerator.log({f"validation/{k}": v for k, v in figures.items()}, step=step + 1)
             if validations.add(step + 1, figures):
@@ -135,41 +130,53 @@ def optimise(
         if figures or time.monotonic() - last_checkpoint > CHECKPOINT_SECONDS:
             log.write()
             validations.write()
-            save_checkpoint(progress.state, parameters, optimizer, step + 1, fingerprint)
+            save_checkpoint(progress.state, parameters, optimizer, step + 1, fingerprint, window=log.window)
             last_checkpoint = time.monotonic()
     if accelerator.is_main_process:
         log.write()
-        if run.keep_best and validations.rows:
+        if validation and validation.keep_best and validations.rows:
             load_parameters(progress.best, parameters)
     accelerator.end_training()
 
 
+def build_bar(name: str, start: int, steps: int, accelerator: Accelerator) -> tqdm:
+    """The progress bar over the steps from `start`; of several processes the main one shows it."""
+    silent = not accelerator.is_main_process
+    return tqdm(range(start, steps), name, initial=start, total=steps, unit="step", mininterval=1, disable=silent)
+
+
+def validate(progress: Progress, validation: Validation | None, step: int) -> dict[str, float] | None:
+    """The figures of a validation that is due after `step` steps."""
+    if progress.validate and validation and validation.every and step % validation.every == 0:
+        return progress.validate(step)
+    return None
+
+
 def take_step(
     accelerator: Accelerator,
-    models: list[nn.Module],
-    parameters: Named,
+    trained: Trained,
     optimizer: torch.optim.Optimizer,
     loss_fn: Callable[[torch.Generator], Losses],
-    run: Run,
+    schedule: Schedule,
     step: int,
 ) -> dict[str, float]:
     """One optimiser step over as many batches as are accumulated; the losses' means."""
     batches = accelerator.gradient_accumulation_steps
     sums: dict[str, float] = {}
     for batch in range(batches):
-        with accelerator.accumulate(*models):
+        with accelerator.accumulate(*trained.models):
             with accelerator.autocast():
-                losses = loss_fn(batch_generator(run.seed, step, batch, accelerator))
+                losses = loss_fn(batch_generator(schedule.seed, step, batch, accelerator))
             accelerator.backward(losses["loss"])
             if accelerator.sync_gradients:
-                accelerator.clip_grad_norm_(list(parameters.values()), run.max_grad_norm)
+                accelerator.clip_grad_norm_(list(trained.parameters.values()), schedule.max_grad_norm)
             optimizer.step()
             optimizer.zero_grad()
         sums = {k: sums.get(k, 0.0) + v.item() / batches for k, v in losses.items()}
     return sums
 
 
-def say_rate(bar: tqdm, accelerator: Accelerator, samples: int) -> str:
+def format_rate(bar: tqdm, accelerator: Accelerator, samples: int) -> str:
     """Training pictures a second, for the progress bar."""
     rate = bar.format_dict["rate"] or 0.0
     return f"{rate * samples * accelerator.gradient_accumulation_steps * accelerator.num_processes:.1f}/s"

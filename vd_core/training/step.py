@@ -1,7 +1,7 @@
-"""What every finetuning shares: its settings, the noised prediction, and the call of the loop."""
+"""What every finetuning shares: the noised prediction, and the call of the loop."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
 from functools import partial
 
 import torch
@@ -10,40 +10,13 @@ from torch import nn
 
 from vd_core.bases.attention import training_attention
 from vd_core.bases.stable_diffusion import Base
-from vd_core.files import fingerprint_of
-from vd_core.training.loop import Progress, Run, build_accelerator, optimise
+from vd_core.files import fingerprint_of, sampled_fingerprint
+from vd_core.settings import Settings
+from vd_core.training.loop import Progress, Trained, build_accelerator, optimise
 from vd_core.training.losses import min_snr_weights
 
 Models = dict[str, nn.Module]
 LossFn = Callable[[Models, torch.Generator], dict[str, torch.Tensor]]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How long and how fast to learn. Learning rates are AdamW's; the text encoder has its own. The rest is the methods' own; see params.yaml."""
-
-    steps: int
-    learning_rate: float
-    text_encoder_learning_rate: float
-    lora_rank: int
-    lora_targets: str
-    weak_denoising: float
-    stitch_prompt: bool
-    visual_embedding: bool
-    prior_pictures: int
-    prior_weight: float
-    batch_per_subject: int
-    batch_mixed: int
-    max_grad_norm: float
-    linear_decay: bool
-    mixed_precision: str
-    gradient_accumulation: int
-    gradient_checkpointing: bool
-    compile: bool
-    min_snr_gamma: float
-    validate_every: int
-    keep_best: bool
-    seed: int
 
 
 def weigh(
@@ -77,28 +50,29 @@ def named_trainable(parts: Models) -> dict[str, nn.Parameter]:
 
 
 def learn(
-    parts: Models, device: torch.device, loss_fn: LossFn, settings: Settings, progress: Progress, samples: int, seen: list[torch.Tensor]
+    base: Base, parts: Models, loss_fn: LossFn, settings: Settings, progress: Progress, samples: int, seen: list[torch.Tensor]
 ) -> None:
     """Train, in place, what learns in `parts` ("unet", "text_encoder" and what a method adds); the text encoder at its own rate.
 
     `loss_fn(parts, generator)` gives scalars, `loss` among them, over a batch of `samples` pictures. A checkpoint of a run with other settings,
-    weights or data (`seen`) is passed over.
+    weights (frozen ones too) or data (`seen`) is ignored.
     """
-    accelerator = build_accelerator(settings.mixed_precision, settings.gradient_accumulation, device, progress, settings.compile)
-    if settings.gradient_checkpointing:
+    schedule = settings.schedule
+    accelerator = build_accelerator(schedule, base.device, progress)
+    if schedule.gradient_checkpointing:
         enable_gradient_checkpointing(parts)
     parameters = named_trainable(parts)
     text = [p for k, p in parameters.items() if k.startswith("text_encoder.")]
     rest = [p for k, p in parameters.items() if not k.startswith("text_encoder.")]
-    rates = ((rest, settings.learning_rate), (text, settings.text_encoder_learning_rate))
+    rates = ((rest, schedule.learning_rate), (text, settings.text_encoder_learning_rate))
     groups = [{"params": own, "lr": rate} for own, rate in rates if own]
-    fingerprint = fingerprint_of(asdict(settings), [*parameters.values(), *seen])
+    frozen = [p for part in parts.values() for p in part.parameters() if not p.requires_grad]
+    fingerprint = fingerprint_of({**asdict(settings), "frozen": sampled_fingerprint(frozen)}, [*parameters.values(), *seen])
     models = [accelerator.prepare(part) if any(p.requires_grad for p in part.parameters()) else part for part in parts.values()]
     prepared = dict(zip(parts, models, strict=True))
-    shared = {f.name: getattr(settings, f.name) for f in fields(Run) if f.name not in ("name", "samples")}
-    run = Run(**shared, name="finetuning", samples=samples)
-    with training_attention(parts["unet"], device):
-        optimise(accelerator, models, parameters, groups, partial(loss_fn, prepared), run, progress, fingerprint)
+    with training_attention(parts["unet"], base.device):
+        trained = Trained(models, parameters, groups, samples, "finetuning")
+        optimise(accelerator, trained, partial(loss_fn, prepared), schedule, progress, fingerprint, settings.validation)
 
 
 def enable_gradient_checkpointing(parts: Models) -> None:

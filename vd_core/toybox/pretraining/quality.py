@@ -12,7 +12,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from vd_core.bases.encode import embed_pictures, encode_pictures, tokenize
-from vd_core.bases.stable_diffusion import Base, load_base
+from vd_core.bases.stable_diffusion import Base, folder_source, load_base
 from vd_core.generation.animatediff import build_animatediff, generate_animatediff
 from vd_core.generation.pictures import generate_pictures
 from vd_core.inputs.pictures import to_pictures
@@ -55,7 +55,9 @@ def figure(samples: list[float] | np.ndarray) -> dict:
 def load_subjects_of_measurement(folder: Path) -> Subjects:
     """The base in `folder` with its judges and reader."""
     judges = folder / "judges"
-    return Subjects(load_base(str(folder), torch.device("cpu"), motion=True), load_local_judges(judges), load_reader(judges), folder)
+    return Subjects(
+        load_base(folder_source(folder), torch.device("cpu"), motion=True), load_local_judges(judges), load_reader(judges), folder
+    )
 
 
 def drawn(seed: int, count: int) -> list[Image.Image]:

@@ -7,7 +7,7 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTokenizer
 
-from vd_core.bases.stable_diffusion import load_base
+from vd_core.bases.stable_diffusion import folder_source, load_base
 from vd_core.toybox.pretraining.assemble import export_motion_adapter
 from vd_core.toybox.pretraining.autoencoder import SECOND, THIRD, load_trained_vae, train_vae
 from vd_core.toybox.pretraining.contrastive import ContrastivePair, load_trained_encoders, train_encoders, train_image_encoder
@@ -143,7 +143,7 @@ def train_on(states: Path, folder: Path) -> None:
 
     The autoencoder and the text encoder stay, since all else was trained on what they say.
     """
-    base = load_base(str(folder), torch.device("cpu"), motion=True)
+    base = load_base(folder_source(folder), torch.device("cpu"), motion=True)
     pool = LatentPool(states / "pool", base.vae, SLIDING)
     drawing = train_unet(states / "unet", pool, base.tokenizer, base.text_encoder, STEPS["unet_on"], start=base.unet, peak_lr=ON_LR)
     unet = load_unet(drawing)

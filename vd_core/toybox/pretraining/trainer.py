@@ -60,11 +60,11 @@ def fit(
     parameters = {k: p for k, p in module.named_parameters() if p.requires_grad}
     optimizer = torch.optim.AdamW(list(parameters.values()), lr=peak_lr, weight_decay=0.01, foreach=True)
     ema = Ema(parameters, ema_decay)
-    start = load_checkpoint(state, parameters, optimizer, name)
+    start, window = load_checkpoint(state, parameters, optimizer, name)
     if start:
         module.load_state_dict(read_tensors(state, "model."))
         ema.weights = read_tensors(state, "ema.")
-    log = LossLog(folder / "log.csv", start, every=25)
+    log = LossLog(folder / "log.csv", start, window, every=25)
     last_save = time.monotonic()
     module.train()
     for step in tqdm(range(start, steps), initial=start, total=steps, desc=name, mininterval=5):

@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 import yaml
 from PIL import Image
 
@@ -41,5 +40,5 @@ def write_demo(folder: Path) -> None:
         (own / "subject.yaml").write_text(yaml.safe_dump({"class_noun": kind}))
     bear = Toy("bear", "red", "yellow", "plain", motion="jump", size=0.5, ground=0.88)
     clip = draw_clip(Scene((bear,), "city", SEED + 999))
-    save_video(torch.from_numpy(clip).permute(0, 3, 1, 2).float() / 127.5 - 1, folder / "motion.mp4", fps=8)
+    save_video([Image.fromarray(frame) for frame in clip], folder / "motion.mp4", fps=8)
     (folder / "motion.gif").unlink()

@@ -1,0 +1,35 @@
+"""A stage's judges, and what the subjects look like to them."""
+
+from collections.abc import Callable
+from functools import partial
+
+from safetensors.torch import load_file
+
+from tasks.shared.paths import run_folder
+from tasks.shared.sections import Judging
+from vd_core.errors import InputError
+from vd_core.inputs.subjects import Subject
+from vd_core.metrics.fidelity import SubjectReference
+from vd_core.metrics.judges import Judges
+from vd_core.metrics.report import judge_picture, load_judges
+
+
+def open_judges(judging: Judging) -> Judges:
+    """The judges of a section; InputError if they cannot be fetched."""
+    try:
+        return load_judges(judging.judges)
+    except OSError as error:
+        raise InputError(
+            f"the judges cannot be loaded ({type(error).__name__}); check the network, or name a folder under judges:"
+        ) from error
+
+
+def read_references(name: str, subjects: list[Subject]) -> list[SubjectReference]:
+    """What the subjects look like to the judges, as the mix stage wrote it."""
+    embeddings = load_file(run_folder(name, "mix") / "references" / "references.safetensors")
+    return [SubjectReference(s.class_noun, embeddings[s.name]) for s in subjects]
+
+
+def open_picture_judge(name: str, judging: Judging, subjects: list[Subject]) -> Callable[..., dict]:
+    """`judge_picture` with the judges and the subjects' references in place: (picture, prompt) to figures."""
+    return partial(judge_picture, open_judges(judging), subjects=read_references(name, subjects))

@@ -1,0 +1,37 @@
+"""Where a combination's files lie."""
+
+from pathlib import Path
+
+CACHE = Path(".cache")
+STAGES = ("settings", "mix", "finetune", "sample", "refinetune", "motion", "swap", "render", "encode", "evaluate")
+"""In the order in which they can run."""
+
+
+def data_folder(combination: str) -> Path:
+    """What a person gives."""
+    return Path("data") / combination
+
+
+def run_folder(combination: str, stage: str) -> Path:
+    """Where a stage writes."""
+    return Path("runs") / combination / stage
+
+
+def settings_path(combination: str) -> Path:
+    """What the settings stage writes and all others read."""
+    return Path("runs") / combination / "settings.yaml"
+
+
+def picks_path(combination: str) -> Path:
+    """What a person chose of the candidates."""
+    return Path("picks") / f"{combination}.yaml"
+
+
+def curves_path(kind: str, combination: str, stage: str) -> Path:
+    """A training's "losses" or "validation" as `dvc plots` reads them."""
+    return Path("metrics") / kind / f"{combination}-{stage}.csv"
+
+
+def metrics_path(combination: str) -> Path:
+    """The figures of the videos."""
+    return Path("metrics") / f"{combination}.json"

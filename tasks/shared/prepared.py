@@ -1,0 +1,45 @@
+"""What the mix stage prepared, as the later stages read it: squares, D_mix, the clip's frames, the judges' references."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from tasks.shared.paths import data_folder, run_folder
+from vd_core.errors import InputError
+from vd_core.inputs.pictures import load_numbered
+from vd_core.inputs.subjects import Subject
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The subjects, and each one's pictures at the base's resolution."""
+
+    subjects: list[Subject]
+    pictures: list[list[Image.Image]]
+
+
+def read_prepared(name: str) -> Prepared:
+    """The subjects' squares; InputError if the mix stage has not run."""
+    folder = run_folder(name, "mix") / "subjects"
+    about = read_json(folder / "about.json", name)
+    subjects = [Subject(s["name"], s["class_noun"], s["placeholder_token"], data_folder(name) / s["name"]) for s in about["subjects"]]
+    return Prepared(subjects, [load_numbered(folder / s.name) for s in subjects])
+
+
+def read_mixed(name: str) -> list[Image.Image]:
+    """D_mix."""
+    return load_numbered(run_folder(name, "mix") / "mixed")
+
+
+def read_clip(name: str) -> list[Image.Image]:
+    """The reference clip's frames; none if there is no clip."""
+    return load_numbered(run_folder(name, "mix") / "clip")
+
+
+def read_json(path: Path, name: str) -> dict:
+    """A JSON file of the mix stage."""
+    if not path.is_file():
+        raise InputError(f"{path} is missing; run 'dvc repro mix@{name}' first")
+    return json.loads(path.read_text())

@@ -1,0 +1,158 @@
+"""The flow: the order of its stages, cached stages, failing ones, the approval; with stages played by small commands."""
+
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from prefect.testing.utilities import prefect_test_harness
+
+import flows.full
+import flows.reproduce
+from flows.approval import read_answer
+from flows.form import SAMPLE_AGAIN, build_form, describe
+from flows.quiet import drop_traceback
+from flows.reproduce import StageError, name_holder
+from tasks.shared.picks import pick_candidates, read_candidates, read_picks, resolve_picks, write_picks
+from tests.helpers.candidates import write_candidates
+from vd_core.errors import InputError
+
+STAGES = ["mix", "finetune", "sample", "refinetune", "motion", "swap", "render", "evaluate"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server() -> Iterator[None]:
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder where the sample stage has run and the others are played."""
+    root = Path(flows.full.__file__).parents[1]
+    (tmp_path / "params.yaml").write_text((root / "params.yaml").read_text().replace("min_picks: 3", "min_picks: 1"))
+    write_candidates(tmp_path / "runs" / "toys" / "sample", 4)
+    rows = json.loads((tmp_path / "runs/toys/sample/candidates.json").read_text())
+    for row in rows:
+        row["figures"] = {"identity": [0.5, 0.25], "missing": 0, "stitched": False, "text_fidelity": 0.3, "rank_score": 0.25}
+    (tmp_path / "runs/toys/sample/candidates.json").write_text(json.dumps(rows))
+    Image.new("RGB", (8, 8)).save(tmp_path / "runs/toys/sample/sheet.jpg")
+    (tmp_path / "metrics").mkdir()
+    (tmp_path / "metrics" / "toys.json").write_text('{"text2video_zero": {"subject_fidelity": 0.5}}')
+    monkeypatch.setattr(flows.full, "ROOT", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def play(monkeypatch: pytest.MonkeyPatch, failing: str = "", cached: str = "") -> list[str]:
+    """Replace DVC by a command that says what it would; the list fills with the stages asked for."""
+    asked: list[str] = []
+
+    def start(command: str, *arguments: str) -> subprocess.Popen:
+        if command == "checkout":
+            assert arguments[-8:] == tuple(f"{s}@toys" for s in STAGES)
+            return subprocess.Popen(["true"], stdout=subprocess.PIPE)
+        stage = arguments[-1].removesuffix("@toys")
+        asked.append(stage)
+        code = f"print('working {stage}'); print('Stage didn\\'t change, skipping') if {stage == cached} else None; "
+        code += f"print('error: {stage} broke'); raise SystemExit(1)" if stage == failing else "print(' 50%|#####     | 1/2')"
+        return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    monkeypatch.setattr(flows.reproduce, "start_dvc", start)
+    return asked
+
+
+def test_all_stages_in_order(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = play(monkeypatch, cached="mix")
+    metrics = flows.full.full("toys", "auto")
+    assert asked == STAGES
+    assert metrics["text2video_zero"]["subject_fidelity"] == 0.5
+    picks = read_picks(Path("picks/toys.yaml"))
+    assert picks.approval == "auto"
+    assert [p.name for p in resolve_picks(picks, read_candidates(Path("runs/toys/sample")), 1)] == ["001.png"]
+
+
+def test_a_failing_stage_stops_the_flow_with_its_own_word(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = play(monkeypatch, failing="sample")
+    with pytest.raises(StageError, match="sample@toys: error: sample broke"):
+        flows.full.full("toys", "auto")
+    assert asked == STAGES[:3]
+
+
+def test_unknown_combination_stops_before_any_stage(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = play(monkeypatch)
+    with pytest.raises(InputError, match="combinations has no 'toyz'"):
+        flows.full.full("toyz", "auto")
+    assert asked == []
+
+
+def test_a_cached_stage_is_called_cached(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from prefect import flow
+
+    play(monkeypatch, cached="mix")
+
+    @flow
+    def two() -> list[str]:
+        return [flows.reproduce.reproduce(s, "toys", return_state=True).name for s in ("mix", "finetune")]
+
+    assert two() == ["Cached", "Completed"]
+
+
+def test_the_form_shows_the_sheet_and_knows_the_numbers(project: Path) -> None:
+    candidates = read_candidates(Path("runs/toys/sample"))
+    deadline = datetime(2030, 1, 2, 3, 4, tzinfo=UTC)
+    text = describe("toys", candidates, deadline, "no name was given")
+    assert text.count("data:image/jpeg;base64,") == 1
+    assert "- 1: dog 0.50, car 0.25; text 0.30" in text
+    assert "Please choose again: no name was given." in text
+    assert "2030-01-02 03:04 UTC" in text
+    form = build_form("toys", candidates, 2, deadline)
+    schema = form.model_json_schema()["properties"]["candidates"]
+    assert schema["items"]["enum"] == ["1", "2", "3", "4", SAMPLE_AGAIN]
+    assert (schema["minItems"], schema["maxItems"]) == (1, 4)
+    assert "default" not in schema  # nothing is preselected
+    with pytest.raises(ValueError, match="at least 1"):
+        form(candidates=[], chosen_by="Ann")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "name", "problem"),
+    [
+        (["1"], "Ann", "1 candidates are picked; at least 2 are needed"),
+        (["1", "2", SAMPLE_AGAIN], "Ann", "was chosen together with numbers"),
+        (["1", "2"], "  ", "nobody's name was given"),
+    ],
+)
+def test_an_answer_that_means_no_choice(project: Path, chosen: list[str], name: str, problem: str) -> None:
+    candidates = read_candidates(Path("runs/toys/sample"))
+    with pytest.raises(InputError, match=problem):
+        read_answer(chosen, name, candidates, 2)
+    assert [p.number for p in read_answer(["4", "1", "4"], "Ann", candidates, 2).picks] == [1, 4]
+
+
+def test_who_has_the_files_that_a_stage_needs() -> None:
+    said = ["ERROR: failed to reproduce 'mix@toys': 'runs/toys/mix' is busy, it is being blocked by:", "(PID 12): dvc repro", ""]
+    assert name_holder(said) == "(PID 12): dvc repro"
+    assert name_holder(["ERROR: broke"]) is None
+
+
+@pytest.mark.parametrize(("error", "kept"), [(InputError("wrong"), False), (StageError("wrong"), False), (RuntimeError("ours"), True)])
+def test_tracebacks_of_errors_that_a_person_made_are_dropped(error: Exception, kept: bool) -> None:
+    record = logging.LogRecord("prefect.flow_runs", logging.ERROR, "", 1, "failed", None, (type(error), error, None))
+    assert drop_traceback(record)
+    assert bool(record.exc_info) == kept
+
+
+def test_without_a_server_nobody_can_be_asked(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = play(monkeypatch)
+    with pytest.raises(InputError, match="nobody can be asked in a run without a server"):
+        flows.full.full("toys", "ask")
+    assert asked == STAGES[:3]
+    write_picks(pick_candidates(read_candidates(Path("runs/toys/sample")), [2, 4], "Ann", "now"), Path("picks/toys.yaml"))
+    flows.full.full("toys", "ask")
+    assert asked == STAGES[:3] + STAGES

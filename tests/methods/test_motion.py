@@ -1,0 +1,80 @@
+"""Motion finetuning and the module swap: what learns, what is thrown away, what is left as it was."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import MotionAdapter, UNetMotionModel
+from peft.tuners.lora import LoraLayer
+
+from tests.helpers.pictures import noise_picture
+from tests.helpers.training import make_motion_settings
+from vd_core.bases.stable_diffusion import Base, folder_source, load_base
+from vd_core.customisation.lora import add_lora, save_lora
+from vd_core.generation.animatediff import build_animatediff
+from vd_core.methods.motion import build_motion_model, finetune_motion, save_motion
+from vd_core.training.loop import Progress
+
+
+def learn(base: Base, folder: Path) -> UNetMotionModel:
+    clip = [noise_picture(i, (base.resolution,) * 2) for i in range(4)]
+    return finetune_motion(base, clip, "a man is skiing in the snow", make_motion_settings(), Progress(folder))
+
+
+def test_only_motion_modules_and_the_lora_learn(base: Base, tmp_path: Path) -> None:
+    image_modules = {k: v.clone() for k, v in base.unet.state_dict().items()}
+    motion_modules = {k: v.clone() for k, v in base.motion_adapter.state_dict().items()}
+    model = learn(base, tmp_path)
+    state = {k.replace(".base_layer", ""): v for k, v in model.state_dict().items()}
+    assert all(torch.equal(state[k], v) for k, v in image_modules.items())
+    assert any(not torch.equal(state[k], v) for k, v in motion_modules.items() if k in state)
+    assert any(v.abs().sum() > 0 for k, v in state.items() if "lora_B" in k)
+    assert not any("motion_modules" in k for k in state if "lora" in k)
+    assert all(torch.equal(base.unet.state_dict()[k], v) for k, v in image_modules.items())
+
+
+def test_the_swap_gives_the_references_motion_and_none_of_its_looks(base: Base, tmp_path: Path) -> None:
+    """With T_m loaded over the base and no LoRA, image modules are the base's and motion modules the finetuned ones."""
+    model = learn(base, tmp_path)
+    save_motion(model, tmp_path)
+    swapped = UNetMotionModel.from_unet2d(base.unet, MotionAdapter.from_pretrained(tmp_path / "motion_adapter"))
+    learnt = {k.replace(".base_layer", ""): v for k, v in model.state_dict().items()}
+    original = base.unet.state_dict()
+    for key, value in swapped.state_dict().items():
+        if "motion_modules" in key:
+            assert torch.equal(value, learnt[key]), key
+        else:
+            assert torch.equal(value, original[key]), key
+
+
+def test_one_frame_without_motion_is_the_image_model(base: Base) -> None:
+    """Fresh motion modules end in a zero projection: the video model is the picture model, frame by frame."""
+    model = build_motion_model(base, 2)
+    for name, parameter in model.named_parameters():
+        if "motion_modules" in name and "proj_out" in name:
+            torch.nn.init.zeros_(parameter)
+    sample = torch.randn(1, base.unet.config.in_channels, 3, 8, 8)
+    hidden = torch.randn(1, 5, base.text_encoder.config.hidden_size)
+    video = model(sample, 10, hidden.repeat_interleave(3, 0)).sample
+    for f in range(3):
+        torch.testing.assert_close(video[:, :, f], base.unet(sample[:, :, f], 10, hidden).sample, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("targets", ["attention", "all"])
+def test_the_subjects_lora_lands_on_the_image_modules_alone(base_folders: dict, kind: str, tmp_path: Path, targets: str) -> None:
+    """Motion modules have layers of the same names (to_q, proj_in, ff.net.2); they stay as they are."""
+    learnt, fresh = (load_base(folder_source(base_folders[kind]), torch.device("cpu"), motion=True) for _ in range(2))
+    add_lora(learnt, 2, 0, targets)
+    for name, parameter in learnt.unet.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter)
+    save_lora(learnt, tmp_path)
+    pipeline = build_animatediff(fresh, fresh.motion_adapter)
+    pipeline.load_lora_weights(tmp_path, adapter_name="default")
+
+    def lora(unet: torch.nn.Module) -> dict[str, torch.Tensor]:
+        return {k: m.lora_B["default"].weight for k, m in unet.named_modules() if isinstance(m, LoraLayer)}
+
+    expected, found = lora(learnt.unet), lora(pipeline.unet)
+    assert found.keys() == expected.keys() and len(found) > 10
+    assert all(torch.equal(found[k], expected[k]) for k in expected)

@@ -1,0 +1,125 @@
+"""Every stage but the judged ones on random bases of both kinds: what is read, written, kept and refused."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline
+from PIL import Image
+from safetensors.torch import load_file
+from transformers import CLIPTokenizer
+
+from tasks.shared.picks import Picks, pick_candidates, read_candidates, write_picks
+from tests.helpers.candidates import write_candidates
+from tests.helpers.workspace import change, change_combination, run_stages
+from vd_core.errors import InputError
+
+
+def test_from_pictures_to_videos(workspace: Path, kind: str) -> None:
+    run_stages("mix", "finetune")
+    write_candidates(Path("runs/toys/sample"), 3)
+    candidates = read_candidates(Path("runs/toys/sample"))
+    write_picks(pick_candidates(candidates, [3, 1], "tester"), Path("picks/toys.yaml"))
+    run_stages("refinetune", "motion", "swap", "render", "encode")
+    videos = json.loads(Path("runs/toys/render/videos.json").read_text())
+    assert [v["generator"] for v in videos] == ["text2video_zero"] * 3 + ["animatediff"] * 3
+    for video in videos:
+        frames = sorted((Path("runs/toys/render") / video["video"]).glob("*.png"))
+        assert len(frames) == {"text2video_zero": 3, "animatediff": 4}[video["generator"]]
+        assert Image.open(frames[0]).size == (16, 16)
+        assert Path(f"runs/toys/encode/{video['video']}.mp4").stat().st_size > 0
+        assert video["prompt"].startswith("a sks dog, a krk car ")
+        assert "regions" not in video["prompt"]
+    assert not list(Path("runs/toys").glob(".*"))
+
+
+def test_neither_the_stitch_prompt_nor_the_visual_adapter_reaches_generation(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every text that candidates and videos are made of, and the bytes of both without the visual adapter's file."""
+    told: list[str] = []
+    tokenise = CLIPTokenizer.__call__
+
+    def listen(self: CLIPTokenizer, text: str | list[str], *args, **kwargs):
+        told.extend([text] if isinstance(text, str) else text)
+        return tokenise(self, text, *args, **kwargs)
+
+    run_stages("mix", "finetune")
+    write_picks(Picks(approval="skip"), Path("picks/toys.yaml"))
+    made = []
+    for adapter in (True, False):
+        if not adapter:
+            Path("runs/toys/finetune/visual_adapter.safetensors").unlink()
+        monkeypatch.setattr(CLIPTokenizer, "__call__", listen)
+        run_stages("sample")
+        monkeypatch.setattr(CLIPTokenizer, "__call__", tokenise)
+        run_stages("refinetune", "motion", "swap")
+        monkeypatch.setattr(CLIPTokenizer, "__call__", listen)
+        run_stages("render")
+        monkeypatch.setattr(CLIPTokenizer, "__call__", tokenise)
+        made.append({p: p.read_bytes() for stage in ("sample", "render") for p in Path("runs/toys", stage).rglob("*.png")})
+    assert any("sks" in text for text in told) and not any("regions" in text for text in told)
+    assert made[0] and made[0] == made[1]
+
+
+def test_lora_loads_in_diffusers_and_acts(workspace: Path, kind: str, base_folders: dict[str, Path]) -> None:
+    run_stages("mix", "finetune")
+    weights = load_file("runs/toys/finetune/pytorch_lora_weights.safetensors")
+    assert any(k.startswith("unet.") for k in weights)
+    assert any(k.startswith("text_encoder.") for k in weights)
+    pipeline = StableDiffusionPipeline.from_pretrained(base_folders[kind])
+    ids = pipeline.tokenizer(["a sks dog"], padding="max_length", return_tensors="pt").input_ids
+    plain = pipeline.text_encoder(ids).last_hidden_state
+    sample = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    before = pipeline.unet(sample, 5, plain).sample
+    pipeline.load_lora_weights("runs/toys/finetune")
+    assert not torch.equal(before, pipeline.unet(sample, 5, plain).sample)
+    assert not torch.equal(plain, pipeline.text_encoder(ids).last_hidden_state)
+
+
+def test_same_seed_same_bytes(workspace: Path) -> None:
+    run_stages("mix", "finetune")
+    first = Path("runs/toys/finetune/pytorch_lora_weights.safetensors").read_bytes()
+    run_stages("mix", "finetune")
+    assert first == Path("runs/toys/finetune/pytorch_lora_weights.safetensors").read_bytes()
+
+
+def test_skip_keeps_the_weights(workspace: Path) -> None:
+    run_stages("mix", "finetune")
+    write_candidates(Path("runs/toys/sample"), 3)
+    write_picks(Picks(approval="skip"), Path("picks/toys.yaml"))
+    run_stages("refinetune")
+    before, after = (Path(f"runs/toys/{s}/pytorch_lora_weights.safetensors").read_bytes() for s in ("finetune", "refinetune"))
+    assert before == after
+
+
+def test_changed_pick_is_refused_and_nothing_is_lost(workspace: Path) -> None:
+    run_stages("mix", "finetune")
+    write_candidates(Path("runs/toys/sample"), 3)
+    candidates = read_candidates(Path("runs/toys/sample"))
+    write_picks(pick_candidates(candidates, [1, 2], "tester"), Path("picks/toys.yaml"))
+    run_stages("refinetune")
+    before = Path("runs/toys/refinetune/pytorch_lora_weights.safetensors").read_bytes()
+    Path("runs/toys/sample/002.png").write_bytes(Path("runs/toys/sample/003.png").read_bytes())
+    with pytest.raises(InputError, match=r"002\.png is not the picture that was picked"):
+        run_stages("refinetune")
+    assert before == Path("runs/toys/refinetune/pytorch_lora_weights.safetensors").read_bytes()
+
+
+def test_without_a_motion_clip_the_base_moves(workspace: Path) -> None:
+    change_combination({"motion_prompt": None})
+    run_stages("mix", "motion")
+    Path("runs/toys/refinetune").mkdir()
+    Path("runs/toys/refinetune/pytorch_lora_weights.safetensors").write_bytes(b"")
+    run_stages("swap")
+    assert json.loads(Path("runs/toys/swap/generator.json").read_text())["motion_modules"] == "the base's"
+
+
+def test_naive_motion_keeps_the_references_image_modules(workspace: Path) -> None:
+    run_stages("mix", "motion")
+    Path("runs/toys/refinetune").mkdir()
+    Path("runs/toys/refinetune/pytorch_lora_weights.safetensors").write_bytes(b"")
+    run_stages("swap")
+    assert not Path("runs/toys/swap/image_modules").exists()
+    change("motion", {"swap": False})
+    run_stages("swap")
+    assert Path("runs/toys/swap/image_modules/pytorch_lora_weights.safetensors").is_file()

@@ -1,0 +1,49 @@
+"""What measures the embedded base: its figures mean what they say."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+
+from tasks.commands.quality import main
+from vd_core.bases.stable_diffusion import MODELS
+from vd_core.toybox.pretraining.average_precision import average_precision
+from vd_core.toybox.pretraining.quality import Subjects, figure, load_subjects_of_measurement, measure_reader
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def subjects() -> Subjects:
+    return load_subjects_of_measurement(ROOT / MODELS / "toybox")
+
+
+def test_a_figure_has_its_interval() -> None:
+    assert figure([1.0] * 9) == {"value": 1.0, "n": 9, "ci95": [1.0, 1.0]}
+    half = figure([0.0, 1.0] * 50)
+    assert half["value"] == 0.5 and 0.38 < half["ci95"][0] < 0.45 and 0.55 < half["ci95"][1] < 0.62
+
+
+def test_average_precision() -> None:
+    one = np.ones(2)
+    assert average_precision([(0, 0.9, True), (1, 0.8, True)], one, one) == pytest.approx(1)
+    assert average_precision([(0, 0.9, True)], one, one) == pytest.approx(0.5), "a toy that is missed"
+    assert average_precision([(0, 0.9, False), (0, 0.8, True), (1, 0.7, True)], one, one) == pytest.approx(2 / 3), "a surer false one"
+    assert average_precision([(0, 0.9, True), (1, 0.8, True), (1, 0.1, False)], one, one) == pytest.approx(1), "a false one at the end"
+
+
+def test_the_reader_is_measured_on_every_toy(subjects: Subjects) -> None:
+    good = dict(measure_reader(subjects, pictures=100, batch=50))
+    assert good["judge_background"]["n"] == 100 < good["judge_kind"]["n"] == good["judge_colour"]["n"]
+    assert min(f["value"] for f in good.values()) > 0.9
+    subjects.reader.heads["kind"].weight.data.zero_()
+    blind = dict(measure_reader(subjects, pictures=100, batch=50))
+    assert blind["judge_kind"]["value"] < 0.4
+    assert all(blind[k] == good[k] for k in good if k != "judge_kind")
+
+
+def test_an_unknown_part(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit):
+        main(ROOT / MODELS / "toybox", ["everything"])
+    assert capsys.readouterr().err == "error: there is no part 'everything'; choose of size, autoencoder, clip, judges, drawing, motion\n"

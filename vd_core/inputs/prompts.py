@@ -1,0 +1,46 @@
+"""The prompts of the method: P_c, P_N, P'_c (see Symbols in docs/method.md)."""
+
+from vd_core.inputs.subjects import Subject, Tokenizer
+
+STITCH_PROMPT = "a picture is divided into several regions"
+"""P_N."""
+
+
+def knows_words(tokenizer: Tokenizer, text: str) -> bool:
+    """Whether every word of `text` is one token; the letters of a word that is split may mean nothing to a base."""
+    return len(tokenizer.tokenize(text)) == len(text.split())
+
+
+def mixed_prompt(subjects: list[Subject]) -> str:
+    """P_c: "a sks dog, a krk cat"; from three on "..., and a slk toy"."""
+    names = [s.instance_prompt for s in subjects]
+    if len(names) < 3:
+        return ", ".join(names)
+    return ", ".join(names[:-1]) + ", and " + names[-1]
+
+
+def extended_prompt(subjects: list[Subject]) -> str:
+    """P'_c = [P_N, P_c]."""
+    return f"{STITCH_PROMPT}, {mixed_prompt(subjects)}"
+
+
+def placed_prompt(names: list[str], tokenizer: Tokenizer) -> str:
+    """SVDiff's prompt of a cut-mix picture, from left to right: "a V1 dog on the left and a V2 sculpture on the right".
+
+    Published for two. Three and more are ours: "..., a slk toy in the middle and ..."; no place is said there by a base that does not know the word.
+    """
+    if len(names) == 1:
+        return names[0]
+    middle = " in the middle" if knows_words(tokenizer, "in the middle") else ""
+    return ", ".join([f"{names[0]} on the left", *(n + middle for n in names[1:-1])]) + f" and {names[-1]} on the right"
+
+
+def scene_prompt(subjects: list[Subject], scene: str) -> str:
+    """P_c and what happens: "a sks dog, a krk cat are surfing in the ocean"."""
+    return f"{mixed_prompt(subjects)} {scene}".strip()
+
+
+def plain_prompt(prompt: str, subjects: list[Subject]) -> str:
+    """`prompt` without its placeholder tokens, as CLIP-T wants it."""
+    tokens = {s.placeholder_token for s in subjects}
+    return " ".join(word for word in prompt.split() if word not in tokens)

@@ -1,0 +1,124 @@
+"""What a base and a training take, once: the files of settings are checked against these very classes."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+PositiveInt = Annotated[int, Field(ge=1)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+Weight = Annotated[float, Field(ge=0)]
+Precision = Literal["auto", "no", "bf16", "fp16"]
+STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True)
+class Part:
+    """Where some models lie: a folder, or a hub's name and the `revision` (a commit) that is meant."""
+
+    __pydantic_config__ = STRICT
+    path: str
+    revision: str | None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a base's parts lie; the image encoder is as wide as the text encoder, and without `motion_adapter` there is no AnimateDiff.
+
+    `video_beta_schedule` is the noise schedule that the motion modules were trained on, if it is another than the pipeline's own.
+    """
+
+    __pydantic_config__ = STRICT
+    pipeline: Part
+    image_encoder: Part
+    motion_adapter: Part | None
+    video_beta_schedule: str | None
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast to train, with AdamW; every training's own. `seed` decides all that is drawn."""
+
+    __pydantic_config__ = STRICT
+    steps: PositiveInt
+    learning_rate: PositiveFloat
+    linear_decay: bool
+    max_grad_norm: PositiveFloat
+    mixed_precision: Precision
+    gradient_accumulation: PositiveInt
+    gradient_checkpointing: bool
+    compile: bool
+    seed: int
+
+
+@dataclass(frozen=True)
+class Lora:
+    """LoRA of `rank` (alpha = rank); `targets` of the U-Net: its attention projections, or all convolutions and projections too."""
+
+    __pydantic_config__ = STRICT
+    rank: PositiveInt
+    targets: Literal["attention", "all"]
+
+
+@dataclass(frozen=True)
+class DisenMix:
+    """Disen-Mix's own: lambda of Eq. 9 (0: no L3), P_N before P_c, f_j; each can be turned off (the paper's ablations)."""
+
+    __pydantic_config__ = STRICT
+    weak_denoising: Weight
+    stitch_prompt: bool
+    visual_embedding: bool
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Prior preservation: `pictures` that the base draws of each class, and their `weight` in the loss; 0: none are drawn."""
+
+    __pydantic_config__ = STRICT
+    pictures: PositiveInt
+    weight: Weight
+
+
+@dataclass(frozen=True)
+class Validation:
+    """A contact sheet and figures every so many steps (0: never); `keep_best` ends with the weights of the best one."""
+
+    __pydantic_config__ = STRICT
+    every: Annotated[int, Field(ge=0)]
+    pictures: PositiveInt
+    keep_best: bool
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How single pictures and clips are sampled: candidates, validations, priors, videos."""
+
+    __pydantic_config__ = STRICT
+    num_inference_steps: Annotated[int, Field(ge=4)]
+    guidance_scale: PositiveFloat
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a finetuning method takes. The schedule's rate is the U-Net's; the text encoder has its own (0: it stays as it is)."""
+
+    __pydantic_config__ = STRICT
+    schedule: Schedule
+    text_encoder_learning_rate: Weight
+    lora: Lora
+    batch_per_subject: PositiveInt
+    batch_mixed: PositiveInt
+    min_snr_gamma: Weight
+    disen_mix: DisenMix
+    prior: Prior
+    validation: Validation
+    sampling: Sampling
+
+
+@dataclass(frozen=True)
+class MotionSettings:
+    """What motion finetuning takes: the rank is that of the LoRA on the image modules, I_m."""
+
+    __pydantic_config__ = STRICT
+    schedule: Schedule
+    lora_rank: PositiveInt
