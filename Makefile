@@ -1,5 +1,6 @@
-# The commands of this project. Every one of them makes .venv first if it is missing.
-PYTHON ?= python3.11
+# The commands of this project. Every one of them makes .venv first if it is missing, with the first Python from 3.11 to 3.13 that is there.
+SUITS := 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))'
+PYTHON ?= $(firstword $(foreach p, python3.11 python3.12 python3.13 python3, $(shell $(p) -c $(SUITS) 2> /dev/null && echo $(p))))
 BIN := .venv/bin
 export MALLOC_MMAP_THRESHOLD_ = 4294967296
 export MALLOC_TRIM_THRESHOLD_ = 17179869184
@@ -42,6 +43,7 @@ pretrain: .venv/ready        ## train the embedded base from nothing (hours); go
 	$(BIN)/python -m tasks.commands.pretrain
 
 .venv/ready: requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.11, 3.12 or 3.13 is on the path; install one, or say which: make PYTHON=..."; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --disable-pip-version-check --no-compile --progress-bar on --requirement requirements.lock
 	$(BIN)/python -m compileall -q -j 0 .venv/lib > .venv/compileall.txt 2>&1 || true  # some packages ship Python 2 templates
