@@ -16,8 +16,9 @@ from tqdm import tqdm
 
 from tasks.shared.command import silence_libraries
 from tasks.shared.documents import as_table, fill_table
-from tasks.shared.params import Merged, Params, merge, overlay
+from tasks.shared.params import Merged, Params, merge
 from tasks.shared.paths import CACHE
+from tasks.shared.yaml_files import overlay
 from vd_core.files import fingerprint_of, sha256_of, write_json
 from vd_core.inputs.pictures import contact_sheet
 from vd_core.studies.claims import Table, judge_claims, summarise

@@ -1,22 +1,20 @@
 """`params.yaml` and `presets/<base>.yaml` as frozen models. Unknown and missing keys are refused with one line each."""
 
 import difflib
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from ruamel.yaml import YAML, YAMLError
-from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml import YAML
 
+from tasks.shared.yaml_files import check_name, overlay, read_yaml
 from vd_core.errors import InputError
 from vd_core.files import replacing
 from vd_core.seeds import seed_for
 from vd_core.settings import MotionSettings, PositiveInt, Sampling, Settings, Source
 
 PARAMS, PRESETS = Path("params.yaml"), Path("presets")
-NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 OVERRIDES = ("source", "judges", "placeholder_tokens", "method", "mix", "sampling", "finetune", "hlr", "motion", "render", "encode")
 """The keys of a preset that a combination may override, whole or in part."""
 
@@ -137,26 +135,6 @@ class Merged(Section):
         return self
 
 
-def check_name(name: Any) -> None:
-    """ValueError if `name` is not a plain name; YAML reads some names as numbers or truth values."""
-    if not isinstance(name, str):
-        raise ValueError(f"'{name}' is read as a {type(name).__name__} by YAML; quote it")
-    if not NAME.fullmatch(name):
-        raise ValueError(f"'{name}' is not a name of lower-case letters, digits, - and _")
-
-
-def read_yaml(path: Path) -> Any:
-    """A YAML 1.2 file (where `no` and `on` are words); InputError in one line."""
-    try:
-        return YAML(typ="safe", pure=True).load(path.read_text())
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing; run this from the project's root") from None
-    except DuplicateKeyError as error:
-        raise InputError(f"{path}: {error.problem.splitlines()[0]}; keep one of them") from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not readable YAML ({' '.join(str(error).split())}); fix that line") from None
-
-
 def load_params(path: Path = PARAMS) -> Params:
     """Read and check params.yaml; InputError names the first key that is wrong."""
     try:
@@ -191,16 +169,6 @@ def read_preset(base: str) -> dict[str, Any]:
     if base not in known:
         raise InputError(f"{PARAMS}: base '{base}' is unknown; choose one of {', '.join(known)}, or write {PRESETS / base}.yaml")
     return read_yaml(PRESETS / f"{base}.yaml")
-
-
-def overlay(below: dict[str, Any], *above: dict[str, Any]) -> dict[str, Any]:
-    """Mappings laid over one another, key by key; anything else is replaced whole."""
-    merged = dict(below)
-    for layer in above:
-        for key, value in layer.items():
-            both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-            merged[key] = overlay(merged[key], value) if both else value
-    return merged
 
 
 def with_seeds(raw: dict[str, Any], seed: int) -> dict[str, Any]:

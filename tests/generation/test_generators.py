@@ -9,7 +9,7 @@ import pytest
 import torch
 from diffusers import DDPMScheduler, DPMSolverMultistepScheduler, TextToVideoZeroPipeline
 
-from tasks.shared.params import read_yaml
+from tasks.shared.yaml_files import read_yaml
 from tests.helpers.pictures import noise_picture
 from tests.helpers.training import make_motion_settings
 from vd_core.bases.stable_diffusion import Base, folder_source, read_base

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from tasks.shared.params import read_yaml
+from tasks.shared.yaml_files import read_yaml
 
 PLAY = """
 import hashlib, json, sys, time

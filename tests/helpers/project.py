@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tasks.shared.params import overlay
+from tasks.shared.yaml_files import overlay
 from tests.helpers.bases import write_tiny_base
 from tests.helpers.judges import write_random_judges
 from tests.helpers.workspace import QUICK, write_preset

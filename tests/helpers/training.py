@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from pydantic import TypeAdapter
 
-from tasks.shared.params import overlay
+from tasks.shared.yaml_files import overlay
 from tests.helpers.pictures import noise_picture
 from vd_core.bases.stable_diffusion import Base
 from vd_core.customisation.lora import add_lora

@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 
 from tasks.settings import settings
-from tasks.shared.params import overlay, read_yaml
 from tasks.shared.sections import Sections, read_section
+from tasks.shared.yaml_files import overlay, read_yaml
 from tests.helpers.judges import write_random_judges
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.helpers.training import Killed, make_data, make_fresh_trainee, make_settings, make_trainee, parts_of, shake_lora
-from vd_core.bases.stable_diffusion import Base, folder_source
+from vd_core.bases.stable_diffusion import Base, folder_source, load_base
 from vd_core.customisation.lora import add_lora, load_lora, save_lora
 from vd_core.customisation.visual_adapter import VisualAdapter, load_visual_adapter, save_visual_adapter
 from vd_core.methods.disen_mix import train, train_step
@@ -106,7 +106,6 @@ def test_frozen_weights_do_not_move(base: Base, tmp_path: Path) -> None:
 
 def test_resume_ends_with_the_same_bits(base: Base, tmp_path: Path, base_folders: dict, kind: str) -> None:
     """Kill after step 3, start again from a fresh process's view: the final weights equal those of a run that was never killed."""
-    from vd_core.bases.stable_diffusion import load_base
 
     data = make_data(base)
     results = []
@@ -122,9 +121,9 @@ def test_resume_ends_with_the_same_bits(base: Base, tmp_path: Path, base_folders
     assert all(torch.equal(results[0][k], results[1][k]) for k in results[0])
 
 
-def stop_after(base: Base, adapter: VisualAdapter, data: FinetuningData, folder: Path, steps: int) -> None:
+def stop_after(base: Base, adapter: VisualAdapter, data: FinetuningData, folder: Path, steps: int, steps_in_all: int = 6) -> None:
     """Train with a checkpoint after every step, and die in the step after `steps`."""
-    import vd_core.training.loop as optimisation
+    from vd_core.training import loop
 
     calls = 0
 
@@ -136,14 +135,14 @@ def stop_after(base: Base, adapter: VisualAdapter, data: FinetuningData, folder:
             raise Killed
 
     patch = pytest.MonkeyPatch()
-    patch.setattr(optimisation, "CHECKPOINT_SECONDS", -1.0)
-    patch.setattr(optimisation, "save_checkpoint", save)
+    patch.setattr(loop, "CHECKPOINT_SECONDS", -1.0)
+    patch.setattr(loop, "save_checkpoint", save)
     with pytest.raises(Killed):
-        train(base, adapter, data, make_settings(), Progress(folder))
+        train(base, adapter, data, make_settings(schedule={"steps": steps_in_all}), Progress(folder))
     patch.undo()
 
 
-def test_another_runs_checkpoint_is_passed_over(tmp_path: Path) -> None:
+def test_another_runs_checkpoint_is_ignored(tmp_path: Path) -> None:
     parameter = torch.nn.Parameter(torch.ones(2))
     optimizer = torch.optim.AdamW([parameter])
     parameter.sum().backward()
@@ -154,7 +153,6 @@ def test_another_runs_checkpoint_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_saved_lora_and_adapter_come_back(base: Base, tmp_path: Path, base_folders: dict, kind: str) -> None:
-    from vd_core.bases.stable_diffusion import load_base
 
     adapter = make_trainee(base)
     shake_lora(base)
@@ -181,3 +179,33 @@ def test_batches_hold_every_subject() -> None:
     assert all(v < 2 for v in batch.latents[:2].flatten())
     assert all(v >= 2 for v in batch.latents[2:4].flatten())
     assert batch.latents.shape == (7, 1, 1, 1)
+
+
+def test_a_checkpoint_on_another_base_is_ignored(base: Base, tmp_path: Path, base_folders: dict, kind: str) -> None:
+    """Frozen weights decide too: a run that was killed, and restarted on another U-Net with the same autoencoder, went on from the other's state."""
+    stop_after(base, make_fresh_trainee(base), make_data(base), tmp_path / "killed", 3)
+    results = []
+    for folder in ("killed", "fresh"):
+        other = load_base(folder_source(base_folders[kind]), torch.device("cpu"))
+        with torch.no_grad():
+            other.unet.conv_in.weight += 0.1
+        adapter = make_fresh_trainee(other)
+        train(other, adapter, make_data(other), make_settings(), Progress(tmp_path / folder))
+        results.append({k: p.detach().clone() for k, p in named_trainable(parts_of(other, adapter)).items()})
+    assert all(torch.equal(results[0][k], results[1][k]) for k in results[0])
+
+
+def test_a_killed_trainings_log_is_that_of_one_that_was_not_killed(tmp_path: Path, base_folders: dict[str, Path]) -> None:
+    """Killed in the middle of a window of ten steps: the losses of its first half count in its mean."""
+    logs = []
+    for killed in (False, True):
+        folder = tmp_path / str(killed)
+        for attempt in range(1 + killed):
+            base = load_base(folder_source(base_folders["sd1"]), torch.device("cpu"))
+            adapter, data = make_fresh_trainee(base), make_data(base)
+            if killed and not attempt:
+                stop_after(base, adapter, data, folder, 3, steps_in_all=10)
+            else:
+                train(base, adapter, data, make_settings(schedule={"steps": 10}), Progress(folder))
+        logs.append((folder / "losses.csv").read_text())
+    assert logs[0] == logs[1] and len(logs[0].splitlines()) == 2

@@ -9,9 +9,9 @@ import pytest
 import yaml
 from PIL import Image
 
-from tasks.shared.params import overlay, read_yaml
 from tasks.shared.paths import STAGES
 from tasks.shared.sections import Sections
+from tasks.shared.yaml_files import overlay, read_yaml
 from tests.helpers.imports import ROOT, import_closure
 from tests.helpers.played_stages import calls, play_stages
 from tests.helpers.project import build_project, environment, run

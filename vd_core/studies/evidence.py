@@ -16,7 +16,7 @@ from vd_core.files import write_json
 from vd_core.generation.pictures import generate_pictures
 from vd_core.inputs.mixing import draw_mixtures, mix_pictures
 from vd_core.inputs.pictures import contact_sheet
-from vd_core.inputs.prompts import mixed_prompt, plain_prompt
+from vd_core.inputs.prompts import mixed_prompt, plain_prompt, scene_prompt
 from vd_core.inputs.subjects import Subject
 from vd_core.methods import disen_mix
 from vd_core.methods.named import METHODS
@@ -107,7 +107,7 @@ def run_variant(
     METHODS[method](base, subjects, pictures, mixed, settings, Progress(target / "progress"), target)
     if hlr:
         base = refinetune(folder, base, subjects, pictures, known, jury, settings, hlr, plan, target)
-    prompts = [f"{mixed_prompt(subjects)} {p}" for p in plan.prompts for _ in range(plan.pictures)]
+    prompts = [scene_prompt(subjects, p) for p in plan.prompts for _ in range(plan.pictures)]
     seeds = [seed_for("picture", i) for i in range(len(prompts))]
     drawn = generate_pictures(base, prompts, seeds, plan.num_inference_steps, plan.guidance_scale)
     rows = [read_row(jury, p, known, toys, plain_prompt(q, subjects)) for p, q in zip(drawn, prompts, strict=True)]
