@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import yaml
 from PIL import Image
 from prefect.testing.utilities import prefect_test_harness
 
@@ -18,11 +20,13 @@ from flows.approval import read_answer
 from flows.form import SAMPLE_AGAIN, build_form, describe
 from flows.quiet import drop_traceback
 from flows.reproduce import StageError, name_holder
+from tasks.shared import paths
 from tasks.shared.picks import pick_candidates, read_candidates, read_picks, resolve_picks, write_picks
+from tasks.shared.yaml_files import overlay, read_yaml
 from tests.helpers.candidates import write_candidates
 from vd_core.errors import InputError
 
-STAGES = ["mix", "finetune", "sample", "refinetune", "motion", "swap", "render", "evaluate"]
+STAGES = list(paths.STAGES)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -35,7 +39,10 @@ def server() -> Iterator[None]:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder where the sample stage has run and the others are played."""
     root = Path(flows.full.__file__).parents[1]
-    (tmp_path / "params.yaml").write_text((root / "params.yaml").read_text().replace("min_picks: 3", "min_picks: 1"))
+    shutil.copy(root / "params.yaml", tmp_path)
+    (tmp_path / "presets").mkdir()
+    preset = overlay(read_yaml(root / "presets" / "toybox.yaml"), {"hlr": {"min_picks": 1}})
+    (tmp_path / "presets" / "toybox.yaml").write_text(yaml.safe_dump(preset))
     write_candidates(tmp_path / "runs" / "toys" / "sample", 4)
     rows = json.loads((tmp_path / "runs/toys/sample/candidates.json").read_text())
     for row in rows:
@@ -55,7 +62,7 @@ def play(monkeypatch: pytest.MonkeyPatch, failing: str = "", cached: str = "") -
 
     def start(command: str, *arguments: str) -> subprocess.Popen:
         if command == "checkout":
-            assert arguments[-8:] == tuple(f"{s}@toys" for s in STAGES)
+            assert arguments[-len(STAGES) :] == tuple(f"{s}@toys" for s in STAGES)
             return subprocess.Popen(["true"], stdout=subprocess.PIPE)
         stage = arguments[-1].removesuffix("@toys")
         asked.append(stage)
@@ -81,7 +88,7 @@ def test_a_failing_stage_stops_the_flow_with_its_own_word(project: Path, monkeyp
     asked = play(monkeypatch, failing="sample")
     with pytest.raises(StageError, match="sample@toys: error: sample broke"):
         flows.full.full("toys", "auto")
-    assert asked == STAGES[:3]
+    assert asked == STAGES[:4]
 
 
 def test_unknown_combination_stops_before_any_stage(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +130,7 @@ def test_the_form_shows_the_sheet_and_knows_the_numbers(project: Path) -> None:
 @pytest.mark.parametrize(
     ("chosen", "name", "problem"),
     [
-        (["1"], "Ann", "1 candidates are picked; at least 2 are needed"),
+        (["1"], "Ann", "1 picked; at least 2 are needed"),
         (["1", "2", SAMPLE_AGAIN], "Ann", "was chosen together with numbers"),
         (["1", "2"], "  ", "nobody's name was given"),
     ],
@@ -152,7 +159,7 @@ def test_without_a_server_nobody_can_be_asked(project: Path, monkeypatch: pytest
     asked = play(monkeypatch)
     with pytest.raises(InputError, match="nobody can be asked in a run without a server"):
         flows.full.full("toys", "ask")
-    assert asked == STAGES[:3]
-    write_picks(pick_candidates(read_candidates(Path("runs/toys/sample")), [2, 4], "Ann", "now"), Path("picks/toys.yaml"))
+    assert asked == STAGES[:4]
+    write_picks(pick_candidates(read_candidates(Path("runs/toys/sample")), [2, 4], "Ann"), Path("picks/toys.yaml"))
     flows.full.full("toys", "ask")
-    assert asked == STAGES[:3] + STAGES
+    assert asked == STAGES[:4] + STAGES

@@ -12,10 +12,11 @@ from uuid import UUID
 import pytest
 import yaml
 
+from tasks.shared.paths import STAGES
 from tasks.shared.picks import read_candidates, read_picks
 from tests.helpers.live import Live
 from tests.helpers.played_stages import calls, play_stages
-from tests.helpers.project import STAGES, build_project, run
+from tests.helpers.project import build_project, run
 
 pytestmark = pytest.mark.slow
 
@@ -59,7 +60,7 @@ def test_odd_answers_are_refused_or_asked_again(live: Live, asked: UUID) -> None
         assert live.state(asked) == "Suspended"
     live.resume(asked, ["1"])  # one too few: hlr.min_picks is 2
     live.wait_for_question(asked, 2)
-    assert any("1 candidates are picked; at least 2 are needed" in line for line in live.logs(asked))
+    assert any("1 picked; at least 2 are needed" in line for line in live.logs(asked))
     live.resume(asked, ["1", "none of these: sample again"])
     live.wait_for_question(asked, 3)
     assert calls(live.project) == []
@@ -119,11 +120,11 @@ def test_a_candidate_is_changed_while_the_run_waits(live: Live, asked: UUID) -> 
     first = (folder / "001.png").read_bytes()
     os.chmod(folder / "001.png", 0o644)
     (folder / "001.png").write_bytes(b"changed")
-    picked = run(sys.executable, "-m", "flows.approval", "pick", "toys", "1", "2", cwd=live.project)
+    picked = run(sys.executable, "-m", "tasks.commands.pick", "toys", "1", "2", cwd=live.project)
     assert picked.returncode == 1
     assert "001.png was changed since it was sampled" in picked.stderr
     (folder / "002.png").unlink()
-    picked = run(sys.executable, "-m", "flows.approval", "pick", "toys", "2", "3", cwd=live.project)
+    picked = run(sys.executable, "-m", "tasks.commands.pick", "toys", "2", "3", cwd=live.project)
     assert "002.png is gone since it was sampled" in picked.stderr
     live.resume(asked, ["1", "2"])
     assert finish(live, asked) == hashes(live, 1, 2)
@@ -141,7 +142,8 @@ def test_outputs_changed_by_hand_come_back(live: Live, asked: UUID) -> None:
     again = live.run_deployment(combination="toys", approval="ask")  # the choice stands: nobody is asked
     finish(live, again)
     assert calls(live.project) == []
-    assert [(live.project / f"runs/toys/{s}/done.txt").read_text() for s in STAGES] == STAGES
+    played = STAGES[1:-1]
+    assert all((live.project / f"runs/toys/{s}" / ("subjects" if s == "mix" else "") / "played.txt").is_file() for s in played)
     assert run(sys.executable, "-m", "dvc", "repro", cwd=live.project).stdout.count("Running stage '") <= len(STAGES)  # pets alone
 
 

@@ -252,9 +252,9 @@ def test_the_plans_toys_are_held_out() -> None:
     assert not reported & {i for toys in PLAN.tuning.values() for i in toys.items()}
 
 
-def test_a_plan_that_is_none(tmp_path: Path) -> None:
+def test_an_invalid_plan_is_refused(tmp_path: Path) -> None:
     (tmp_path / "plan.yaml").write_text("seed: 0\n")
-    with pytest.raises(InputError, match="is no plan of an evidence"):
+    with pytest.raises(InputError, match="is not a valid plan"):
         load_plan(tmp_path / "plan.yaml")
 
 
@@ -278,7 +278,7 @@ def test_only_weights_that_decide_a_variant_make_it_anew() -> None:
     parts = ("unet", "image_encoder", "motion_adapter")
     hashes = {Path(f"base/{p}/model.safetensors"): p for p in parts} | {Path("base/judges/text_head.safetensors"): "text_head"}
     assert weights_read({"method": "disen_mix"}, hashes) == "unetimage_encoder"
-    assert weights_read({"method": "disen_mix", "visual_embedding": False}, hashes) == "unet"
+    assert weights_read({"method": "disen_mix", "finetune": {"disen_mix": {"visual_embedding": False}}}, hashes) == "unet"
     assert weights_read({"method": "dreambooth"}, hashes) == "unet"
 
 
