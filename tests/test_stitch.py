@@ -121,7 +121,7 @@ def test_mixtures_are_found_after_mp4() -> None:
 
 
 @pytest.mark.parametrize("quality", [95, 75, 50])
-@pytest.mark.parametrize("bars", [(0, 0, 40, 44), (50, 46, 0, 0), (0, 0, 60, 0), (0, 5, 0, 0), (30, 32, 28, 26)])
+@pytest.mark.parametrize("bars", [(0, 0, 40, 44), (50, 46, 0, 0), (0, 0, 60, 0), (0, 5, 0, 0), (30, 32, 28, 26), (36, 36, 36, 36)])
 def test_bars_are_cropped_after_jpeg(bars: tuple[int, int, int, int], quality: int) -> None:
     for colour in ((0, 0, 0), (255, 255, 255), (230, 0, 200)):
         cropped = crop_bars(Image.fromarray(barred(photograph(7), *bars, colour, quality)))

@@ -16,7 +16,7 @@ SMALLEST_SIDE = 16
 BAR_NOISE = 8.0  # grey levels by which a line of a bar may differ from the bar's colour, on average
 BAR_SMEAR = 16  # lines over which a JPEG's blocks smear a bar's edge
 BAR_STEP = 16  # grey levels by which a picture's pixels differ from the colour of the bar beside them
-BAR_SHARE = 0.8  # of those pixels that differ where a bar ends
+BAR_SHARE = 0.85  # of those pixels that differ where a bar ends
 
 
 def find_pictures(folder: Path) -> list[Path]:
@@ -61,7 +61,8 @@ def bar_width(picture: np.ndarray) -> int:
     for n in range(end, end + smeared):
         differs = np.abs(picture[n] - colour).max(axis=1) > BAR_STEP
         jumps = np.abs(picture[n + 1] - picture[n - 2].astype(float)).max(axis=1) > BAR_STEP  # a gradient does not
-        if min(differs.mean(), jumps.mean()) >= BAR_SHARE:
+        inside = slice(int(differs.argmax()), len(differs) - int(differs[::-1].argmax()))  # between bars that cross this one
+        if 4 * (inside.stop - inside.start) >= 3 * len(differs) and (differs & jumps)[inside].mean() >= BAR_SHARE:
             return n
     return 0
 
