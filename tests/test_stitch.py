@@ -51,12 +51,12 @@ def barred(
 
 @pytest.mark.parametrize("number", [2, 3])
 def test_mixed_toys_are_found(number: int) -> None:
-    assert stitch_score([mixed(p) for p in scenes(50_000, 60, number)]) >= 0.95
+    assert stitch_score([mixed(p) for p in scenes(50_000, 60, number)]) >= 0.98
 
 
 def test_drawn_single_scenes_are_not_found() -> None:
     drawn = [draw_scene(sample_scene(seed, collages=False))[0] for seed in range(60_000, 60_300)]
-    assert stitch_score(drawn) <= 0.03
+    assert stitch_score(drawn) <= 0.01
 
 
 @pytest.mark.parametrize("upright", [True, False])
@@ -77,13 +77,27 @@ def test_strength_hardly_depends_on_contrast_and_is_high_for_two_flat_halves() -
 
 
 def test_a_tail_or_a_stripe_is_not_a_seam() -> None:
-    """A sharp edge over a fifth of the height, and a thin line over the whole of it."""
-    picture = photograph(3)
-    picture[205:, 120:150] = (250, 250, 250)
-    assert not has_seam(picture)
+    """Sharp edges over a fifth, half and three fifths of the height, and a thin line over the whole of it."""
+    for top in (205, 128, 102):
+        picture = photograph(3)
+        picture[top:, 120:150] = (250, 250, 250)
+        assert not has_seam(picture)
     picture = (0.3 * photograph(4) + 90).astype(np.uint8)
     picture[:, 100:104] = (20, 20, 20)
     assert not has_seam(picture)
+
+
+def test_a_post_is_not_a_seam_though_it_is_as_high_as_the_picture() -> None:
+    for i in range(10):
+        picture = photograph(i)
+        picture[:, 100:130] = (250, 240, 20)
+        assert not has_seam(picture)
+
+
+@pytest.mark.parametrize("quality", [50, 20])
+def test_the_blocks_of_a_jpeg_are_no_seams(quality: int) -> None:
+    blocky = [barred(photograph(i, 512), 0, 0, 0, 0, (0, 0, 0), quality) for i in range(10)]
+    assert stitch_score(blocky) == 0
 
 
 def test_a_horizon_is_not_a_seam() -> None:
@@ -99,7 +113,7 @@ def test_bars_are_no_seams_and_a_mixture_between_bars_is_still_found() -> None:
     sides = [(0, 0, 40, 40), (50, 50, 0, 0), (0, 0, 60, 0), (30, 30, 30, 30)]
     for i, bars in enumerate(sides):
         for colour in ((0, 0, 0), (255, 255, 255), (200, 30, 60)):
-            assert seam_strength(barred(photograph(i), *bars, colour)) == pytest.approx(seam_strength(photograph(i)), abs=0.05)
+            assert seam_strength(barred(photograph(i), *bars, colour)) == pytest.approx(seam_strength(photograph(i)), abs=0.1)
             assert has_seam(barred(mixed([photograph(10 + i), photograph(20 + i)]), *bars, colour))
 
 
