@@ -20,6 +20,8 @@ A seam is a sharp step at the same column in nearly all rows, clearer than any o
 | black bars of the same widths | 60 each | 1 missed of each, 1; 6; 6; 8; 6 false |
 | plain sky over plain sea | 60 | 0 false |
 | a post 40 px wide, 60% high; as high as the picture | 60 each | 2; 2 false |
+| 15 photographs of three subjects, known before: as they are; crops | 15; 150 | 1; 8 false |
+| the same 15: two; three mixed | 150; 150 | 10; 2 missed |
 | drawn scenes, 64 px | 1000 | 1 false |
 | two; three drawn ones mixed | 300 each | 0; 0 missed |
 | the same after mp4 crf 23 | 300 each | 4; 24 missed |
