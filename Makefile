@@ -19,10 +19,10 @@ test: .venv/ready            ## all tests but the slow ones
 	$(BIN)/python -m pytest
 
 test-slow: .venv/ready       ## the slow tests: the whole pipeline through DVC, runs that wait on a real server
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow --numprocesses 0
 
 test-browser: .venv/ready    ## a person with a mouse in the Prefect UI; needs chromium (apt-get install chromium)
-	$(BIN)/python -m pytest -m browser
+	$(BIN)/python -m pytest -m browser --numprocesses 0
 
 lint: .venv/ready            ## ruff, import-linter, pyright
 	$(BIN)/ruff check .

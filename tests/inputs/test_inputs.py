@@ -1,5 +1,6 @@
 """Bad input: one line that names the file or key and says what to do; exit code not zero; nothing lost."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,19 @@ def test_odd_pictures_become_upright_rgb(tmp_path: Path) -> None:
     Image.new("RGBA", (20, 20), (255, 0, 0, 0)).save(tmp_path / "b.png")
     assert load_picture(tmp_path / "a.jpg").size == (20, 40)
     assert load_picture(tmp_path / "b.png").mode == "RGB"
+
+
+def test_what_is_no_plain_picture_is_refused_or_ignored(tmp_path: Path) -> None:
+    Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
+    (tmp_path / "._a.png").write_bytes(b"\0")  # macOS leaves these on a memory stick
+    assert [p.name for p in find_pictures(tmp_path)] == ["a.png"]
+    os.mkfifo(tmp_path / "b.jpg")  # to open it would wait for ever
+    with pytest.raises(InputError, match=r"b\.jpg is a link or a device"):
+        find_pictures(tmp_path)
+    (tmp_path / "b.jpg").unlink()
+    (tmp_path / "linked").symlink_to(tmp_path)
+    with pytest.raises(InputError, match=r"linked is a link or a device"):
+        find_pictures(tmp_path / "linked")
 
 
 def test_no_pictures(tmp_path: Path) -> None:

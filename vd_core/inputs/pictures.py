@@ -9,14 +9,18 @@ import torch
 from PIL import Image, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
 
 from vd_core.errors import InputError
+from vd_core.inputs.bars import crop_bars
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 SMALLEST_SIDE = 16
 
 
 def find_pictures(folder: Path) -> list[Path]:
-    """The pictures of `folder` by name; InputError if it holds none."""
-    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
+    """The pictures of `folder` by name; InputError if it holds none, or links: DVC would not notice what changes behind them."""
+    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    for path in (folder, *paths):
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise InputError(f"{path} is a link or a device; put the pictures themselves there")
     if not paths:
         raise InputError(f"{folder}/ holds no picture ({', '.join(sorted(SUFFIXES))}); put three to five of the subject there")
     return paths
@@ -41,8 +45,8 @@ def load_picture(path: Path) -> Image.Image:
 
 
 def load_square(path: Path, resolution: int) -> Image.Image:
-    """The middle square of a picture at `resolution` x `resolution`."""
-    return ImageOps.fit(load_picture(path), (resolution, resolution), Image.Resampling.LANCZOS)
+    """The middle square of a picture at `resolution` x `resolution`, bars cropped."""
+    return ImageOps.fit(crop_bars(load_picture(path)), (resolution, resolution), Image.Resampling.LANCZOS)
 
 
 def load_numbered(folder: Path) -> list[Image.Image]:
