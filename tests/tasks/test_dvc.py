@@ -133,6 +133,7 @@ def test_an_edited_file_of_code_reruns_the_stages_that_import_it(project: Path) 
 @pytest.mark.slow
 def test_settings_edited_while_a_stage_runs_are_never_up_to_date_with_the_old_output(project: Path) -> None:
     """The stage goes on with what it was started with, and DVC records that; afterwards it is stale."""
+    calls(project)  # forget what ran before
     (project / "slow-finetune").touch()
     change("finetune", {"schedule": {"steps": 50}}, project)
     command = [sys.executable, "-m", "dvc", "repro", "finetune@toys"]
