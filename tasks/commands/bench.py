@@ -164,7 +164,7 @@ def measure(bench: Bench, figure: str, combination: str, precision: str, pairs: 
 
 
 def speed_table(figures: dict) -> str:
-    """What README.md shows of the figures."""
+    """What docs/speed.md shows of the figures."""
     rows = []
     for name in FIGURES:
         own = figures[name]
@@ -193,7 +193,7 @@ def main(
     figures = {name: measure(bench, name, combination, precision, pairs, steps) for name in FIGURES}
     figures["matmul_share"] = figures["train_vs_literal"]["matmul_share"]
     write_json(OUT, figures)
-    fill_table(Path("README.md"), "bench", speed_table(figures))
+    fill_table(Path("docs/speed.md"), "bench", speed_table(figures))
     print(OUT.read_text())
 
 
