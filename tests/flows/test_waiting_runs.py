@@ -135,10 +135,9 @@ def test_outputs_changed_by_hand_come_back(live: Live, asked: UUID) -> None:
     live.resume(asked, ["1", "2"])
     finish(live, asked)
     calls(live.project)
-    for stage in ("mix", "swap"):
-        (live.project / f"runs/toys/{stage}/done.txt").unlink()
-    (live.project / "runs/toys/render/done.txt").unlink()
-    (live.project / "runs/toys/render/done.txt").write_text("spoilt")
+    for output in ("mix/subjects", "swap", "render"):
+        (live.project / f"runs/toys/{output}/played.txt").unlink()
+    (live.project / "runs/toys/render/played.txt").write_text("spoilt")
     again = live.run_deployment(combination="toys", approval="ask")  # the choice stands: nobody is asked
     finish(live, again)
     assert calls(live.project) == []
@@ -162,7 +161,8 @@ def test_a_stage_that_breaks_leaves_the_last_good_output(live: Live, asked: UUID
 
 def test_two_runs_at_once(live: Live) -> None:
     calls(live.project)
-    (live.project / "play.py").write_text((live.project / "play.py").read_text() + "\n# changed\n")
+    for name in ("toys", "pets"):
+        (live.project / f"data/{name}/notes.txt").write_text("changed")
     (live.project / "slow-mix").touch()
     toys = live.run_deployment(combination="toys", approval="auto")
     pets = live.run_deployment(combination="pets", approval="auto")

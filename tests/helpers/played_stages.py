@@ -4,6 +4,7 @@ A played stage writes, into every output that dvc.yaml declares, a hash of its s
 one would. `settings` stays real; `mix` too, if wanted.
 """
 
+import shutil
 from pathlib import Path
 
 import yaml
@@ -69,6 +70,8 @@ def play_stages(project: Path, combinations: list[str], real: tuple[str, ...] = 
         if stage not in real:
             body["do"]["cmd"] = f"python play.py {stage} ${{key}}"
     (project / "dvc.yaml").write_text(yaml.safe_dump(pipeline, sort_keys=False))
+    for name in set(combinations) - {"toys"}:
+        shutil.copytree(project / "data" / "toys", project / "data" / name)
     params = read_yaml(project / "params.yaml")
     params["combinations"] = dict.fromkeys(combinations, params["combinations"]["toys"])
     (project / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
