@@ -173,4 +173,4 @@ def test_two_runs_at_once(live: Live) -> None:
     ran = calls(live.project)
     assert ran.count("mix@toys") == ran.count("mix@pets") == 1
     assert subprocess.run(["git", "status", "--short"], cwd=live.project, check=True).returncode == 0
-    assert all((live.project / f"runs/{name}/evaluate/done.txt").is_file() for name in ("toys", "pets"))
+    assert all((live.project / f"metrics/{name}.json").is_file() for name in ("toys", "pets"))
