@@ -23,13 +23,13 @@ Means = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a difference: variants, on all combinations or on those of so many subjects."""
+    """One side of a difference: variants, on all combinations or on those with this many subjects."""
 
     variants: tuple[str, ...]
     subjects: int | None = None
 
     def covers(self, strata: np.ndarray) -> np.ndarray:
-        """Which combinations, of so many subjects each (`strata` `[c]`), it speaks of."""
+        """The combinations it covers, by their numbers of subjects `strata` `[c]`."""
         return np.full(len(strata), True) if self.subjects is None else strata == self.subjects
 
 

@@ -1,4 +1,4 @@
-"""A training's state on disk: written aside and renamed, read back to the bit, and refused when it belongs to another run."""
+"""A training's state on disk: written in one step, read back bitwise, and refused if it belongs to another run."""
 
 import json
 from collections.abc import Mapping, Sequence

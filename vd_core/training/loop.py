@@ -1,4 +1,4 @@
-"""The loop around every finetuning: accelerate, checkpoints, resume to the bit, validation, a progress bar, CSV and TensorBoard."""
+"""The loop around every finetuning: accelerate, checkpoints, bitwise resume, validation, a progress bar, CSV and TensorBoard."""
 
 import time
 from collections.abc import Callable

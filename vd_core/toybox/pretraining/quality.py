@@ -175,7 +175,7 @@ def draw(s: Subjects, prompts: list[str], seed: int) -> list[Image.Image]:
 
 
 def read_largest(s: Subjects, picture: Image.Image) -> dict[str, str] | None:
-    """The surest toy's attributes, or None if none is found."""
+    """The highest-scoring toy's attributes, or None if none is found."""
     found = read_picture(s.judges, s.reader, picture)
     return found[0] if found else None
 

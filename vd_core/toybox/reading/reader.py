@@ -57,7 +57,7 @@ def load_reader(folder: Path) -> AttributeReader:
 
 @torch.no_grad()
 def read_picture(judges: Judges, reader: AttributeReader, picture: Image.Image) -> list[dict[str, str]]:
-    """The attributes of every detected toy, surest first; the kind is the reader's."""
+    """The attributes of every detected toy, highest score first; the kind is the reader's."""
     pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1).float() / 255
     boxes = detect(judges, pixels[None])[0]["boxes"]
     if not len(boxes):

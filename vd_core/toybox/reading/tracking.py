@@ -1,4 +1,4 @@
-"""Which motion a clip shows, from the surest toy's boxes and turns, frame by frame. It reads the drawn world alone."""
+"""Which motion a clip shows, from the highest-scoring toy's boxes and turns, frame by frame. It reads the drawn world alone."""
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ SHAKES, SHAKE_WIDTH = 4, 0.05
 
 @torch.no_grad()
 def track_toy(judges: Judges, reader: AttributeReader, frames: torch.Tensor) -> np.ndarray:
-    """Centre x, bottom y, height (pixels) and turn (radians) of the surest toy in frames `[f, 3, h, w]` in 0..1: float `[found, 4]`."""
+    """Centre x, bottom y, height (pixels) and turn (radians) of the highest-scoring toy in frames `[f, 3, h, w]` in 0..1: float `[found, 4]`."""
     track = []
     for frame, found in zip(frames, detect(judges, frames), strict=True):
         if len(found["boxes"]):
