@@ -38,7 +38,7 @@ def save_gif(clips: list[list[Image.Image]], path: Path, milliseconds: int) -> N
 
 
 def reduce_colours(picture: Image.Image) -> Image.Image:
-    """A picture in 128 colours, so that what is committed stays small."""
+    """A picture in 128 colors, so that what is committed stays small."""
     return picture.quantize(128, dither=Image.Dither.NONE)
 
 

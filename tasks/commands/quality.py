@@ -27,7 +27,7 @@ def main(
     silence_libraries()
     unknown = set(only or ()) - set(MEASURES)
     if unknown:
-        print(f"error: there is no part '{min(unknown)}'; choose of {', '.join(MEASURES)}", file=sys.stderr)
+        print(f"error: there is no part '{min(unknown)}'; choose from {', '.join(MEASURES)}", file=sys.stderr)
         raise typer.Exit(1)
     target = folder / "quality.json"
     before = json.loads(target.read_text()) if only and target.exists() else {}

@@ -123,7 +123,7 @@ def test_the_form_shows_the_sheet_and_knows_the_numbers(project: Path) -> None:
 @pytest.mark.parametrize(
     ("chosen", "name", "problem"),
     [
-        (["1"], "Ann", "1 candidates are picked; at least 2 are needed"),
+        (["1"], "Ann", "1 picked; at least 2 are needed"),
         (["1", "2", SAMPLE_AGAIN], "Ann", "was chosen together with numbers"),
         (["1", "2"], "  ", "nobody's name was given"),
     ],

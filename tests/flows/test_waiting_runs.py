@@ -59,7 +59,7 @@ def test_odd_answers_are_refused_or_asked_again(live: Live, asked: UUID) -> None
         assert live.state(asked) == "Suspended"
     live.resume(asked, ["1"])  # one too few: hlr.min_picks is 2
     live.wait_for_question(asked, 2)
-    assert any("1 candidates are picked; at least 2 are needed" in line for line in live.logs(asked))
+    assert any("1 picked; at least 2 are needed" in line for line in live.logs(asked))
     live.resume(asked, ["1", "none of these: sample again"])
     live.wait_for_question(asked, 3)
     assert calls(live.project) == []

@@ -254,7 +254,7 @@ def test_the_plans_toys_are_held_out() -> None:
 
 def test_a_plan_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "plan.yaml").write_text("seed: 0\n")
-    with pytest.raises(InputError, match="is no plan of an evidence"):
+    with pytest.raises(InputError, match="is not a valid plan"):
         load_plan(tmp_path / "plan.yaml")
 
 

@@ -77,7 +77,7 @@ def finetune(
     progress: Progress,
     folder: Path,
 ) -> None:
-    """Augmented views under "<prefix> P_i" and, unless the prior's weight is 0, the base's own pictures of the class. `mixed` is of no use here.
+    """Augmented views under "<prefix> P_i" and, unless the prior's weight is 0, the base's own pictures of the class. `mixed` is unused.
 
     As published, the tokens' embeddings learn at the same rate as the keys and values.
     """

@@ -26,7 +26,7 @@ def finetune(
     progress: Progress,
     folder: Path,
 ) -> None:
-    """Each subject's pictures under P_i and, unless the prior's weight is 0, the base's own under "a cate_i". `mixed` is of no use here."""
+    """Each subject's pictures under P_i and, unless the prior's weight is 0, the base's own under "a cate_i". `mixed` is unused."""
     priors = draw_priors(base, [[s.class_prompt] * settings.prior.pictures for s in subjects], settings)
     data = encode_labelled(base, [*pictures, *priors])
     prompts = [s.instance_prompt for s in subjects] + [s.class_prompt for s in subjects][: len(priors)]

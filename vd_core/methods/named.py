@@ -9,6 +9,6 @@ METHODS = {
     "custom_diffusion": custom_diffusion.finetune,
     "svdiff": svdiff.finetune,
 }
-"""`finetune(base, subjects, pictures, mixed, settings, progress, folder)`: customise `base` in place for `subjects` from each one's own `pictures` and
+"""`finetune(base, subjects, pictures, mixed, settings, progress, folder)`: customize `base` in place for `subjects` from each one's own `pictures` and
 from the `mixed` ones (a method that has no use for them leaves them). `progress` says where checkpoints and logs go; what `load_customisation`
 reads goes into `folder`."""

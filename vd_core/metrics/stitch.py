@@ -3,13 +3,13 @@
 import cv2
 import numpy as np
 
-EDGE = 24.0  # grey levels that a seam's two sides must differ by in a row
+EDGE = 24.0  # gray levels that a seam's two sides must differ by in a row
 SHARE = 0.8  # of the rows that must show it
 MARGIN = 0.12  # of the width at either side where no seam is looked for
 
 
 def seam_profile(picture: np.ndarray) -> np.ndarray:
-    """For each column, the share of rows in which a sharp step stands between it and its right neighbour.
+    """For each column, the share of rows in which a sharp step stands between it and its right neighbor.
 
     `picture` is uint8 RGB `[h, w, 3]`; float `[w - 1]` comes back.
     """

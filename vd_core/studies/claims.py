@@ -23,13 +23,13 @@ Means = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a difference: variants, on all combinations or on those of so many subjects."""
+    """One side of a difference: variants, on all combinations or only on those with `subjects` subjects."""
 
     variants: tuple[str, ...]
     subjects: int | None = None
 
     def covers(self, strata: np.ndarray) -> np.ndarray:
-        """Which combinations, of so many subjects each (`strata` `[c]`), it speaks of."""
+        """Which combinations it covers; `strata` `[c]` holds each one's number of subjects."""
         return np.full(len(strata), True) if self.subjects is None else strata == self.subjects
 
 

@@ -1,4 +1,4 @@
-"""The loop around every finetuning: accelerate, checkpoints, resume to the bit, validation, a progress bar, CSV and TensorBoard."""
+"""The loop around every finetuning: accelerate, checkpoints, bitwise resume, validation, a progress bar, CSV and TensorBoard."""
 
 import time
 from collections.abc import Callable
@@ -160,7 +160,7 @@ def take_step(
     schedule: Schedule,
     step: int,
 ) -> dict[str, float]:
-    """One optimiser step over as many batches as are accumulated; the losses' means."""
+    """One optimizer step over as many batches as are accumulated; the losses' means."""
     batches = accelerator.gradient_accumulation_steps
     sums: dict[str, float] = {}
     for batch in range(batches):
