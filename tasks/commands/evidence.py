@@ -24,7 +24,7 @@ from vd_core.studies.claims import Table, judge_claims, summarise
 from vd_core.studies.evidence import Plan, Toys, draw_bare, load_plan, run_variant
 
 PLAN = Path("benchmarks/evidence.yaml")
-OUT, DOCUMENT, SHEET, README = Path("metrics/evidence.json"), Path("docs/evidence.md"), Path("docs/evidence.png"), Path("README.md")
+OUT, DOCUMENT, SHEET = Path("metrics/evidence.json"), Path("docs/evidence.md"), Path("docs/evidence.png")
 TUNING = Path("metrics/evidence_tuning.json")
 CLAIM_COLUMNS = ("difference (95% interval)", "detectable", "resampled", "combinations, finetunings, pictures")
 FIGURES = ("fidelity", "missing", "absent", "binding", "full_binding", "blend", "text_fidelity", "stitched", "stitched_bare")
@@ -122,10 +122,8 @@ def write_document(report: dict[str, Any], found: dict[str, Folders], combinatio
         for v, r in report["variants"].items()
     ]
     claims = [claim_line(name, c) for name, c in report["claims"].items()]
-    table = as_table(["", *(f.replace("_", " ") for f in FIGURES)], figures)
-    verdicts = as_table(["claim", "the paper", "here", *CLAIM_COLUMNS], claims)
-    fill_table(DOCUMENT, "table", f"{table}\n{verdicts}")
-    fill_table(README, "claims", as_table(["claim", "the paper", "on the embedded base"], [line[:3] for line in claims]))
+    fill_table(DOCUMENT, "table", as_table(["", *(f.replace("_", " ") for f in FIGURES)], figures))
+    fill_table(DOCUMENT, "claims", as_table(["claim", "the paper", "here", *CLAIM_COLUMNS], claims))
     rows = [[Image.open(first_folder(folders, c) / "pictures.png").convert("RGB") for c in combinations] for folders in found.values()]
     contact_sheet([[p for picture in row for p in split(picture)] for row in rows], 64).quantize(128).save(SHEET, optimize=True)
 
