@@ -1,4 +1,4 @@
-"""`make bench`: our training step against its peers, alternating, on the base of params.yaml → metrics/bench.json, docs/speed.md."""
+"""`make bench`: our training step against two others, alternating, on the base of params.yaml → metrics/bench.json, docs/speed.md."""
 
 import gc
 import os
@@ -183,7 +183,7 @@ def main(
     steps: Annotated[int, typer.Option(help="steps of each measurement")] = 15,
     memory_of: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
-    """Time our training step against its peers on a quiet machine."""
+    """Time our training step against two others on a quiet machine."""
     silence_libraries()
     if memory_of:
         say_memory(combination, memory_of)
