@@ -7,7 +7,6 @@ import pytest
 import typer
 
 from tasks.commands.quality import main
-from vd_core.bases.stable_diffusion import MODELS
 from vd_core.toybox.pretraining.average_precision import average_precision
 from vd_core.toybox.pretraining.quality import Subjects, figure, load_subjects_of_measurement, measure_reader
 
@@ -16,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def subjects() -> Subjects:
-    return load_subjects_of_measurement(ROOT / MODELS / "toybox")
+    return load_subjects_of_measurement(ROOT / "models/toybox")
 
 
 def test_a_figure_has_its_interval() -> None:
@@ -45,5 +44,5 @@ def test_the_reader_is_measured_on_every_toy(subjects: Subjects) -> None:
 
 def test_an_unknown_part(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(typer.Exit):
-        main(ROOT / MODELS / "toybox", ["everything"])
+        main(ROOT / "models/toybox", ["everything"])
     assert capsys.readouterr().err == "error: there is no part 'everything'; choose from size, autoencoder, clip, judges, drawing, motion\n"

@@ -10,7 +10,7 @@ import torch
 from diffusers import AnimateDiffPipeline, MotionAdapter, StableDiffusionPipeline
 
 from vd_core.bases.encode import tokenize
-from vd_core.bases.stable_diffusion import MODELS, folder_source, load_base
+from vd_core.bases.stable_diffusion import folder_source, load_base
 from vd_core.metrics.judges import load_local_judges
 from vd_core.toybox.pretraining.autoencoder import SECOND, build_vae, draw_batch, load_trained_vae, train_vae
 from vd_core.toybox.pretraining.contrastive import APART, ContrastivePair, draw_captioned_batch, load_trained_encoders, train_image_encoder
@@ -25,7 +25,7 @@ from vd_core.toybox.world.demo import SUBJECTS
 from vd_core.toybox.world.scenes import COLOURS, HELD_OUT, KINDS, RARE_WORDS
 
 ROOT = Path(__file__).parents[2]
-TOYBOX = ROOT / MODELS / "toybox"
+TOYBOX = ROOT / "models/toybox"
 
 
 def test_it_is_small_and_half_precision() -> None:
