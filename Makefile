@@ -33,7 +33,7 @@ lint: .venv/ready            ## ruff, import-linter, pyright
 quality: .venv/ready         ## how well the embedded base and its judges do: models/toybox/quality.json
 	$(BIN)/python -m tasks.commands.quality
 
-bench: .venv/ready           ## our training step against its peers, on a quiet machine: metrics/bench.json
+bench: .venv/ready           ## our training step against two others, on a quiet machine: metrics/bench.json, docs/speed.md
 	$(BIN)/python -m tasks.commands.bench
 
 evidence: .venv/ready        ## the methods and ablations side by side on held-out toys: metrics/evidence.json, docs/evidence.md

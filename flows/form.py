@@ -38,5 +38,5 @@ def describe(combination: str, candidates: list[Candidate], deadline: datetime, 
     again = f"**Please choose again: {problem}.**\n\n" if problem else ""
     picture = as_markdown(candidates[0].path.parent / "sheet.jpg", "image/jpeg")
     question = f"**Which pictures of {combination} are good?** Best first by our metrics."
-    until = f"Choose until {deadline:%Y-%m-%d %H:%M} UTC. Later, start the run again: what is done comes back from the cache, and you are asked anew."
+    until = f"Choose until {deadline:%Y-%m-%d %H:%M} UTC. Later, start the run again: finished stages come back from the cache, and you are asked again."
     return f"{again}{question} {until}\n\n{picture}\n\n" + "\n".join(f"- {line}" for line in scores_in_words(names, candidates))

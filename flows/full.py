@@ -1,4 +1,4 @@
-"""The flow "videodreamer": pictures in, customised videos out. `python -m flows.full` serves its deployment "full"."""
+"""The flow "videodreamer": pictures in, customized videos out. `python -m flows.full` serves its deployment "full"."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def full(
     wait_days: Annotated[float, Field(gt=0, description="approval=ask: how long the run waits for the choice.")] = 7,
     debug: Annotated[bool, Field(description="Log tracebacks of errors in what you gave.")] = False,
 ) -> dict:
-    """Customise a base for one combination and render its videos. Returns the metrics."""
+    """Customize a base for one combination and render its videos. Returns the metrics."""
     os.chdir(ROOT)
     if not debug:
         drop_tracebacks()

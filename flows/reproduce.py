@@ -87,7 +87,7 @@ def start_stage(stage: str, combination: str) -> subprocess.Popen:
 
 
 def start_dvc(*arguments: str) -> subprocess.Popen:
-    """Start DVC, with this Python first on its path and large allocations kept (see README, Speed)."""
+    """Start DVC, with this Python first on its path and large allocations kept (see docs/pipeline.md)."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     environment = os.environ | ALLOCATOR | {"PATH": path, "PYTHONUNBUFFERED": "1", "DVC_NO_ANALYTICS": "1"}
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", *arguments]

@@ -1,7 +1,7 @@
 """data/<combination> → runs/<combination>/mix: everything that later stages read of what a person gave, prepared once.
 
 `subjects/` each subject's squares, `mixed/` the mixed dataset D_mix (Eq. 6), `clip/` the reference clip's frames, `references/` what the
-subjects look like to the judges. Four outputs, so that a change of one reruns only what depends on it.
+subjects look like to the judges. Four outputs, so that a stage reruns only when the output that it reads changes.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""refinetune, motion → runs/<combination>/swap: the customised generator eps_{theta,I',T_m} (III-F), in one folder."""
+"""refinetune, motion → runs/<combination>/swap: the customized generator eps_{theta,I',T_m} (III-F), in one folder."""
 
 import shutil
 

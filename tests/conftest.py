@@ -35,7 +35,7 @@ def base(base_folders: dict[str, Path], kind: str) -> Base:
 
 @pytest.fixture
 def workspace(tmp_path: Path, base_folders: dict[str, Path], kind: str, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project folder with quick settings on a random base, judges that have learnt nothing and two subjects; it is the working directory."""
+    """A project folder with quick settings on a random base, judges that have learned nothing and two subjects; it is the working directory."""
     write_workspace(tmp_path, base_folders[kind])
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -11,49 +11,75 @@ from tasks.shared.params import load_params, merge
 from tasks.shared.paths import metrics_path, run_folder
 from tasks.shared.prepared import read_mixed, read_prepared
 from vd_core.inputs.pictures import contact_sheet, load_numbered
+from vd_core.inputs.prompts import plain_prompt
 
 TILE = 96
+SIDE = 192
+LABEL, ARROW, GAP = 24, 32, 4
+"""Of the strip, in pixels: a mixed picture's side, the labels' height, an arrow's width, the space around a picture."""
 
 
 def document(name: str) -> None:
-    """Draw docs/demo.gif, docs/demo-sheet.png and docs/strip.png, and write the metrics into README.md."""
+    """Draw docs/strip.png, docs/demo.gif, docs/demo-sheet.png and docs/demo-mix.png, and write the metrics into README.md."""
     render, docs = run_folder(name, "render"), Path("docs")
-    videos = [v["video"] for v in json.loads((render / "videos.json").read_text())]
-    clips = [load_numbered(render / v) for v in videos]
+    videos = json.loads((render / "videos.json").read_text())
+    clips = [load_numbered(render / v["video"]) for v in videos]
+    prepared, mixed = read_prepared(name), read_mixed(name)
+    given = [own[:2] for own in prepared.pictures]
+    strip = draw_strip(given, mixed[0], spread(clips[0], 3), plain_prompt(videos[0]["prompt"], prepared.subjects))
+    reduce_colors(strip).save(docs / "strip.png", optimize=True)
     save_gif(clips, docs / "demo.gif", 1000 // merge(load_params(), name).encode.fps)
     rows = [clip[:: -(-len(clip) // 8)] for clip in clips]
-    reduce_colours(contact_sheet(rows, TILE)).save(docs / "demo-sheet.png", optimize=True)
-    given = [picture for own in read_prepared(name).pictures for picture in own[:2]]
-    parts = {"given": given, "mixed": read_mixed(name)[:1], "video": clips[0][:: max(1, len(clips[0]) // 3)][:3]}
-    draw_strip(parts).save(docs / "strip.png", optimize=True)
+    reduce_colors(contact_sheet(rows, TILE)).save(docs / "demo-sheet.png", optimize=True)
+    reduce_colors(contact_sheet([mixed[:8]], TILE)).save(docs / "demo-mix.png", optimize=True)
     fill_table(Path("README.md"), "metrics", metrics_table(json.loads(metrics_path(name).read_text())))
 
 
-def draw_strip(parts: dict[str, list[Image.Image]]) -> Image.Image:
-    """Groups of pictures in one row, each group under its name, with a wider gap between two groups."""
-    sheets, gap, head = {name: contact_sheet([pictures], TILE) for name, pictures in parts.items()}, 24, 22
-    width = sum(s.width for s in sheets.values()) + gap * (len(sheets) - 1)
-    strip = Image.new("RGB", (width, head + next(iter(sheets.values())).height), "white")
-    left, drawing = 0, ImageDraw.Draw(strip)
-    for name, sheet in sheets.items():
-        drawing.text((left + 6, 3), name, fill="black", font=ImageFont.load_default(15))
-        strip.paste(sheet, (left, head))
-        left += sheet.width + gap
+def draw_strip(given: list[list[Image.Image]], mixed: Image.Image, frames: list[Image.Image], prompt: str) -> Image.Image:
+    """Inputs to output, left to right: a row of given pictures a subject → a mixed picture → frames of the video of `prompt`."""
+    small = (SIDE + GAP) // len(given) - GAP
+    blocks = {
+        "given pictures": contact_sheet(given, small, GAP),
+        "one mixed picture": contact_sheet([[mixed]], SIDE, GAP),
+        f"one video: {prompt}": contact_sheet([frames], SIDE, GAP),
+    }
+    width = sum(block.width for block in blocks.values()) + ARROW * (len(blocks) - 1)
+    strip = Image.new("RGB", (width, LABEL + SIDE + 2 * GAP), "white")
+    left = 0
+    for label, block in blocks.items():
+        if left:
+            draw_arrow(strip, left)
+            left += ARROW
+        ImageDraw.Draw(strip).text((left + GAP, GAP), label, fill="black", font=ImageFont.load_default(15))
+        strip.paste(block, (left, LABEL))
+        left += block.width
     return strip
 
 
+def draw_arrow(strip: Image.Image, left: int) -> None:
+    """An arrow to the right at `left`, half way down the pictures."""
+    drawing, y, tip = ImageDraw.Draw(strip), LABEL + GAP + SIDE // 2, left + ARROW - GAP
+    drawing.line((left + GAP, y, tip - 8, y), fill="black", width=3)
+    drawing.polygon([(tip, y), (tip - 10, y - 7), (tip - 10, y + 7)], fill="black")
+
+
+def spread(frames: list[Image.Image], count: int) -> list[Image.Image]:
+    """The first frame, the last, and others evenly between them: `count` in all."""
+    return [frames[i * (len(frames) - 1) // (count - 1)] for i in range(count)]
+
+
 def save_gif(clips: list[list[Image.Image]], path: Path, milliseconds: int) -> None:
-    """All clips side by side, a row a generator's worth of three, each looped to the longest."""
+    """All clips side by side, three in a row, each looped to the longest."""
     length = max(len(c) for c in clips)
     frames = [
-        reduce_colours(contact_sheet([[c[f % len(c)] for c in clips[i : i + 3]] for i in range(0, len(clips), 3)], TILE))
+        reduce_colors(contact_sheet([[c[f % len(c)] for c in clips[i : i + 3]] for i in range(0, len(clips), 3)], TILE))
         for f in range(length)
     ]
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=milliseconds, loop=0)
 
 
-def reduce_colours(picture: Image.Image) -> Image.Image:
-    """A picture in 128 colours, so that what is committed stays small."""
+def reduce_colors(picture: Image.Image) -> Image.Image:
+    """A picture in 128 colors, so that what is committed stays small."""
     return picture.quantize(128, dither=Image.Dither.NONE)
 
 

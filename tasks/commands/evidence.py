@@ -123,9 +123,8 @@ def write_document(report: dict[str, Any], found: dict[str, Folders], combinatio
         for v, r in report["variants"].items()
     ]
     claims = [claim_line(name, c) for name, c in report["claims"].items()]
-    table = as_table(["", *(f.replace("_", " ") for f in FIGURES)], figures)
-    verdicts = as_table(["claim", "the paper", "here", *CLAIM_COLUMNS], claims)
-    fill_table(DOCUMENT, "table", f"{table}\n{verdicts}")
+    fill_table(DOCUMENT, "table", as_table(["", *(f.replace("_", " ") for f in FIGURES)], figures))
+    fill_table(DOCUMENT, "claims", as_table(["claim", "the paper", "here", *CLAIM_COLUMNS], claims))
     rows = [[Image.open(first_folder(folders, c) / "pictures.png").convert("RGB") for c in combinations] for folders in found.values()]
     contact_sheet([[p for picture in row for p in split(picture)] for row in rows], 64).quantize(128).save(SHEET, optimize=True)
 

@@ -84,7 +84,7 @@ def test_a_clip_is_diffusers_own(base: Base, side: int, monkeypatch: pytest.Monk
 
 
 def test_the_noise_added_to_warped_frames_is_not_the_clips_first(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It was, to the bit: frame 2 came out with grain."""
+    """It was bitwise the same, and frame 2 came out with grain."""
     drawn: list[torch.Tensor] = []
     add = add_noise_between
 

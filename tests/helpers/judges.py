@@ -1,4 +1,4 @@
-"""Judges that have learnt nothing."""
+"""Judges that have learned nothing."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from vd_core.toybox.pretraining.judges import CONFIG, half_precision
 
 
 def write_random_judges(folder: Path) -> None:
-    """Judges that have learnt nothing, as files."""
+    """Judges that have learned nothing, as files."""
     torch.manual_seed(0)
     folder.mkdir(parents=True, exist_ok=True)
     modules = {

@@ -104,7 +104,7 @@ def test_min_snr_weights_are_the_papers(base: Base) -> None:
 
 
 def train(base: Base, folder: Path, scores: dict[int, float], killed_at: int = 0, **changes: object) -> dict[str, torch.Tensor]:
-    """Train with validations every two steps that give `scores`, drawing noise on the way; what was learnt."""
+    """Train with validations every two steps that give `scores`, drawing noise on the way; what was learned."""
 
     def validate(step: int) -> dict[str, float]:
         if step == killed_at:

@@ -15,7 +15,7 @@ def encode_pictures(base: Base, pictures: list[Image.Image]) -> Moments:
 
 @torch.no_grad()
 def embed_pictures(base: Base, pictures: list[Image.Image]) -> torch.Tensor:
-    """E_I of Eq. 7: CLIP image embeddings `[n, width]`, the pictures normalised with CLIP's own mean and deviation."""
+    """E_I of Eq. 7: CLIP image embeddings `[n, width]`, the pictures normalized with CLIP's own mean and deviation."""
     pixels = base.image_processor(images=pictures, return_tensors="pt").pixel_values
     return base.image_encoder(pixels.to(base.device)).image_embeds
 

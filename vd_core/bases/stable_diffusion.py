@@ -1,4 +1,4 @@
-"""The models that are customised: from a hub, from a folder, or the embedded base. Every width is read from them."""
+"""The models that are customized: from a hub, from a folder, or the embedded base. Every width is read from them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from vd_core.settings import Part, Source
 
 @dataclass(frozen=True)
 class Base:
-    """A latent diffusion model and what customising it needs. `resolution` is its pictures' side in pixels.
+    """A latent diffusion model and what customizing it needs. `resolution` is its pictures' side in pixels.
 
     `video_noise_scheduler` is the schedule of clips: motion modules are finetuned and sampled on it.
     """

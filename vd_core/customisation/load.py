@@ -21,7 +21,7 @@ def find_weights(folder: Path) -> Path:
 
 
 def load_customisation(base: Base, folder: Path) -> None:
-    """Customise `base` in place with what `folder` holds."""
+    """Customize `base` in place with what `folder` holds."""
     LOADERS[find_weights(folder).name](base, folder)
 
 

@@ -28,7 +28,7 @@ def add_lora(base: Base, rank: int, seed: int, targets: str = "attention") -> No
 def save_lora(base: Base, folder: Path) -> None:
     """Write the base's LoRA as `pytorch_lora_weights.safetensors`, which diffusers, and through it others, load.
 
-    The U-Net's under peft's names: diffusers' conversion renames attention's layers alone, and its loader then passes over these.
+    The U-Net's under peft's names: diffusers' conversion renames attention's layers alone, and its loader then ignores these.
     """
     StableDiffusionPipeline.save_lora_weights(
         folder,

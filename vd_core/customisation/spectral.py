@@ -13,7 +13,7 @@ SHIFTS_FILE = "spectral_shifts.safetensors"
 
 
 class SpectralShift(nn.Module):
-    """W + U (relu(s + shift) - s) V^T, with W = U s V^T as a matrix of its output channels; bitwise nothing at a zero shift."""
+    """W + U (relu(s + shift) - s) V^T, with W = U s V^T as a matrix of its output channels. A zero shift changes no bit of W."""
 
     u: torch.Tensor
     s: torch.Tensor

@@ -1,4 +1,4 @@
-"""A customised generator: a base, the subjects' LoRA over it, and the motion modules that the swap chose (Eq. 4)."""
+"""A customized generator: a base, the subjects' LoRA over it, and the motion modules that the swap chose (Eq. 4)."""
 
 from collections.abc import Callable
 from functools import partial

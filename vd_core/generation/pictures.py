@@ -1,4 +1,4 @@
-"""Single pictures from the (customised) base: the HLR candidates."""
+"""Single pictures from the (customized) base: the HLR candidates."""
 
 import torch
 from diffusers import DPMSolverMultistepScheduler

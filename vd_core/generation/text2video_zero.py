@@ -85,7 +85,7 @@ def warp_latents(latents: torch.Tensor, frame_ids: torch.Tensor, strength: tuple
 
 
 def to_latents(shift: torch.Tensor, size: int) -> torch.Tensor:
-    """A shift in 512-pixel units as whole latents of `size`. Half a pixel less, since diffusers' grid has its pixels' corners for their centres."""
+    """A shift in 512-pixel units as whole latents of `size`. Half a pixel less, since diffusers' grid has its pixels' corners for their centers."""
     return ((shift - 0.5) * size / REFERENCE_WIDTH).round().long()
 
 

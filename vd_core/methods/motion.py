@@ -1,4 +1,4 @@
-"""Motion customisation (III-F): finetune image and motion modules on a reference clip, then keep the motion modules alone."""
+"""Motion customization (III-F): finetune image and motion modules on a reference clip, then keep the motion modules alone."""
 
 from dataclasses import asdict
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The finetuning methods: VideoDreamer's own and its peers, one file and one function each, all with one signature."""
+"""The finetuning methods: VideoDreamer's own and the baselines, one file and one function each, all with one signature."""
 
 from vd_core.methods import custom_diffusion, disen_mix, dreambooth, plain_mix, svdiff
 
@@ -9,6 +9,6 @@ METHODS = {
     "custom_diffusion": custom_diffusion.finetune,
     "svdiff": svdiff.finetune,
 }
-"""`finetune(base, subjects, pictures, mixed, settings, progress, folder)`: customise `base` in place for `subjects` from each one's own `pictures` and
-from the `mixed` ones (a method that has no use for them leaves them). `progress` says where checkpoints and logs go; what `load_customisation`
+"""`finetune(base, subjects, pictures, mixed, settings, progress, folder)`: customize `base` in place for `subjects` from each one's own `pictures` and
+from the `mixed` ones (unused by some methods). `progress` says where checkpoints and logs go; what `load_customisation`
 reads goes into `folder`."""

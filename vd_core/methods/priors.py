@@ -9,7 +9,7 @@ from vd_core.settings import Settings
 
 
 def draw_priors(base: Base, prompts: list[list[str]], settings: Settings) -> list[list[Image.Image]]:
-    """A picture of every prompt, list by list; none at all if `settings.prior.weight` is 0. `base` must not be customised yet."""
+    """A picture of every prompt, list by list; none at all if `settings.prior.weight` is 0. `base` must not be customized yet."""
     if not settings.prior.weight:
         return []
     drawn, sampling = [], settings.sampling

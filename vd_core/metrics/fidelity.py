@@ -11,7 +11,7 @@ from vd_core.metrics.judges import Judges
 
 DETECTION_SCORE = 0.5
 SAME_THING = 0.7
-"""Detections that overlap by more (intersection over union) are one thing under two nouns; the higher-scoring one counts."""
+"""Detections that overlap by more (intersection over union) are one thing under two nouns; the one with the higher score counts."""
 
 FORBIDDEN = -10.0
 """A cosine below all others: such a pair is made only where there is no other."""
@@ -48,7 +48,7 @@ def crop_boxes(frame: torch.Tensor, boxes: torch.Tensor, size: int) -> torch.Ten
 def refer_to(judges: Judges, class_noun: str, pictures: torch.Tensor) -> SubjectReference:
     """A subject's reference from its pictures `[m, 3, h, w]` in 0..1: the best detection of its noun, or else the whole picture.
 
-    No other noun's box: where the detector does not know the noun, its highest-scoring box may be the bench that the subject sits on.
+    No other noun's box: where the detector does not know the noun, its best box may be the bench that the subject sits on.
     """
     size = judges.identity.config.image_size
     crops = []

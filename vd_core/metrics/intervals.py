@@ -9,7 +9,7 @@ from scipy.stats import norm, t
 
 DRAWS = 2000
 POWER = 2.8
-"""A difference of so many standard errors is found four times in five at 5%, two-sided: 1.96 + 0.84."""
+"""A two-sided test at 5% finds a difference of this many standard errors four times in five: 1.96 + 0.84."""
 LEVELS = ("combinations", "finetunings", "pictures")
 
 

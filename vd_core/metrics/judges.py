@@ -59,7 +59,7 @@ class Judges:
 
 
 def normalise(pictures: torch.Tensor, size: int, mean: tuple, std: tuple) -> torch.Tensor:
-    """Resize pictures `[b, 3, h, w]` in 0..1 to `size` and normalise them."""
+    """Resize pictures `[b, 3, h, w]` in 0..1 to `size` and normalize them."""
     if pictures.shape[-2:] != (size, size):
         pictures = F.interpolate(pictures, (size, size), mode="bilinear", antialias=True, align_corners=False)
     return (pictures - torch.tensor(mean)[:, None, None]) / torch.tensor(std)[:, None, None]

@@ -23,13 +23,13 @@ Means = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a difference: variants, on all combinations or on those with this many subjects."""
+    """One side of a difference: variants, on all combinations or only on those with `subjects` subjects."""
 
     variants: tuple[str, ...]
     subjects: int | None = None
 
     def covers(self, strata: np.ndarray) -> np.ndarray:
-        """The combinations it covers, by their numbers of subjects `strata` `[c]`."""
+        """Which combinations it covers; `strata` `[c]` holds each one's number of subjects."""
         return np.full(len(strata), True) if self.subjects is None else strata == self.subjects
 
 

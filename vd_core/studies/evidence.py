@@ -94,7 +94,7 @@ def mix(pictures: list[list[Image.Image]], count: int, seed: int) -> list[Image.
 def run_variant(
     folder: Path, toys: Toys, method: str, hlr: int, settings: Settings, mixed_count: int, plan: Plan, target: Path
 ) -> list[dict[str, Any]]:
-    """Customise the base in `folder` for `toys` by `method` (then, if `hlr`, on for as many steps on the best-ranked pictures); draw and read.
+    """Customize the base in `folder` for `toys` by `method` (then, if `hlr`, on for as many steps on the best-ranked pictures); draw and read.
 
     The training seed, `settings.schedule.seed`, decides D_mix and all training noise; the pictures' seeds are the same for every finetuning.
     Writes `pictures.png` (rows: prompts) and the rows of figures, `figures.json`, into `target`; returns the rows.
@@ -164,8 +164,8 @@ def read_row(jury: Jury, picture: Image.Image, known: list[SubjectReference], to
     """The figures of one picture of `toys`, each the mean over its subjects.
 
     `fidelity` and `missing` by detection and identity, as the paper has them. By the attribute reader: `absent` (no toy of the kind is read),
-    `binding` (a toy of the kind has its own colour), `full_binding` (and its own second colour and pattern), `blend` (it has another subject's
-    colour).
+    `binding` (a toy of the kind has its own color), `full_binding` (and its own second color and pattern), `blend` (it has another subject's
+    color).
     """
     figures = judge_picture(jury.judges, picture, known, prompt)
     found = read_picture(jury.judges, jury.reader, picture)

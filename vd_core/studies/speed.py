@@ -180,7 +180,7 @@ def versions_of(bench: Bench, figure: str, mixed_precision: str) -> dict[str, Ve
 
 
 class Stepper:
-    """Takes optimiser steps with one version; gradients clipped, AdamW."""
+    """Takes optimizer steps with one version; gradients clipped, AdamW."""
 
     def __init__(self, version: Version, mixed_precision: str):
         self.version, self.device, self.dtype = version, version.bench.base.device.type, DTYPES[mixed_precision]

@@ -1,4 +1,4 @@
-"""A training's state on disk: written in one step, read back bitwise, and refused if it belongs to another run."""
+"""A training's state on disk: written atomically, restored bitwise, and ignored when it belongs to another run."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ def save_checkpoint(
     others: Mapping[str, torch.Tensor] = MappingProxyType({}),
     window: Sequence[dict[str, float]] = (),
 ) -> None:
-    """Write the trained parameters, their optimiser state after `step` steps, `others` under their own names, and the losses not yet logged."""
+    """Write the trained parameters, their optimizer state after `step` steps, `others` under their own names, and the losses not yet logged."""
     tensors = {f"model.{k}": p for k, p in parameters.items()} | dict(others)
     for name, parameter in parameters.items():
         tensors |= {f"optimizer.{name}.{k}": v for k, v in optimizer.state[parameter].items()}

@@ -160,7 +160,7 @@ def take_step(
     schedule: Schedule,
     step: int,
 ) -> dict[str, float]:
-    """One optimiser step over as many batches as are accumulated; the losses' means."""
+    """One optimizer step over as many batches as are accumulated; the losses' means."""
     batches = accelerator.gradient_accumulation_steps
     sums: dict[str, float] = {}
     for batch in range(batches):

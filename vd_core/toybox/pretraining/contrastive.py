@@ -39,12 +39,12 @@ class ContrastivePair(nn.Module):
         return embed_captions(self.text_encoder, self.text_head, input_ids)
 
     def embed_images(self, pixel_values: torch.Tensor) -> torch.Tensor:
-        """Unit image embeddings `[b, WIDTH]` of pictures `[b, 3, SIZE, SIZE]`, already normalised as CLIP's."""
+        """Unit image embeddings `[b, WIDTH]` of pictures `[b, 3, SIZE, SIZE]`, already normalized as CLIP's."""
         return F.normalize(self.image_encoder(pixel_values).image_embeds.float(), dim=-1)
 
 
 def clip_pixels(pictures: np.ndarray) -> torch.Tensor:
-    """uint8 `[b, h, w, 3]` to float32 `[b, 3, h, w]`, normalised with CLIP's own mean and standard deviation."""
+    """uint8 `[b, h, w, 3]` to float32 `[b, 3, h, w]`, normalized with CLIP's own mean and standard deviation."""
     unit = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
     return (unit - torch.tensor(CLIP_MEAN)[:, None, None]) / torch.tensor(CLIP_STD)[:, None, None]
 

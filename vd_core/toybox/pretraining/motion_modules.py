@@ -43,7 +43,7 @@ def clip_scene(index: int) -> Scene:
 
 
 def sample_high_timesteps(count: int, noise_scheduler: DDPMScheduler, generator: torch.Generator) -> torch.Tensor:
-    """`[count]` logit-normal timesteps with most in the noisier half: below it a clip shows its motion by itself, and how it moves is hardly learnt."""
+    """`[count]` logit-normal timesteps with most in the noisier half: below it a clip shows its motion by itself, and how it moves is hardly learned."""
     share = torch.sigmoid(0.8 + torch.randn(count, generator=generator))
     return (share * noise_scheduler.config.num_train_timesteps).long()
 

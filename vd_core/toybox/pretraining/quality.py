@@ -121,7 +121,7 @@ def to_unit_array(pictures: np.ndarray) -> torch.Tensor:
 
 
 def measure_identity(s: Subjects) -> dict:
-    """Nearest neighbour among all held-out identities (one kind at a time), seen once in another pose and scene."""
+    """Nearest neighbor among all held-out identities (one kind at a time), seen once in another pose and scene."""
     hits: list[float] = []
     for k, kind in enumerate(KINDS):
         toys = [Toy(kind, *identity) for identity in HELD_OUT]

@@ -35,7 +35,7 @@ STEPS = {
     "clip": 500,
     "reader": 5600,
 }
-"""Optimiser steps of each training, as the weights in models/toybox had them (its README has the hours)."""
+"""Optimizer steps of each training, as the weights in models/toybox had them (its README has the hours)."""
 
 
 def state_of(states: Path, part: str) -> Path:

@@ -12,7 +12,7 @@ CANDIDATES = 1024
 def place_rare_words(text_encoder: CLIPTextModel, tokenizer: CLIPTokenizer) -> None:
     """Give the words without a meaning, for a finetuning to bind to, embeddings that the text encoder can tell apart, in place.
 
-    Captions say them of toys of any looks, so it learns to pass over them all alike: "a sks dog" was "a krk dog" to two percent, and a
+    Captions use them for toys of any looks, so the encoder learns to ignore them all: "a sks dog" was "a krk dog" to two percent, and a
     finetuning can bind nothing to them. A large model's rare words are not like that.
     """
     place_words(text_encoder, tokenizer, RARE_WORDS, [f"a {{}} {kind}" for kind in KINDS], tail=2)  # the noun, and the end

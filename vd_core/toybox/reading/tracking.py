@@ -16,7 +16,7 @@ SHAKES, SHAKE_WIDTH = 4, 0.05
 
 @torch.no_grad()
 def track_toy(judges: Judges, reader: AttributeReader, frames: torch.Tensor) -> np.ndarray:
-    """Centre x, bottom y, height (pixels) and turn (radians) of the highest-scoring toy in frames `[f, 3, h, w]` in 0..1: float `[found, 4]`."""
+    """Center x, bottom y, height (pixels) and turn (radians) of the toy with the highest score in frames `[f, 3, h, w]` in 0..1: float `[found, 4]`."""
     track = []
     for frame, found in zip(frames, detect(judges, frames), strict=True):
         if len(found["boxes"]):

@@ -36,7 +36,7 @@ def beach(rng: np.random.Generator, side: int) -> np.ndarray:
 
 
 def snow(rng: np.random.Generator, side: int) -> np.ndarray:
-    """Grey-blue sky with flakes, white hills, small firs."""
+    """Gray-blue sky with flakes, white hills, small firs."""
     picture = fade(side, (150, 172, 205), (200, 214, 232), 0, 0.6)
     horizon = rng.uniform(0.48, 0.58)
     for x, shade in ((rng.uniform(0.1, 0.4), (222, 230, 242)), (rng.uniform(0.6, 0.9), (210, 222, 238))):
@@ -89,7 +89,7 @@ def city(rng: np.random.Generator, side: int) -> np.ndarray:
 
 
 def space(rng: np.random.Generator, side: int) -> np.ndarray:
-    """Stars, a ringed planet, a grey moon to stand on."""
+    """Stars, a ringed planet, a gray moon to stand on."""
     picture = fade(side, (14, 12, 40), (40, 22, 78))
     for x, y in rng.uniform(0, 1, (26, 2)):
         cv2.circle(picture, (int(x * side), int(y * 0.75 * side)), int(rng.integers(1, 3)), (250, 248, 225), -1)

@@ -51,7 +51,7 @@ RARE_WORD_SHARE = 0.08
 
 @dataclass(frozen=True)
 class Toy:
-    """One toy. `x` (centre) and `ground` are in picture widths and heights, `size` is the toy's height in picture heights."""
+    """One toy. `x` (center) and `ground` are in picture widths and heights, `size` is the toy's height in picture heights."""
 
     kind: str
     colour: str
