@@ -8,7 +8,7 @@ from PIL import Image
 
 from vd_core.bases.stable_diffusion import choose_device
 from vd_core.errors import InputError
-from vd_core.inputs.clips import load_clip
+from vd_core.inputs.clips import load_clip, save_video
 from vd_core.inputs.pictures import find_pictures, load_picture
 from vd_core.inputs.subjects import check_placeholder_tokens, load_subjects
 from vd_core.toybox.pretraining.tokens import build_tokenizer
@@ -113,3 +113,13 @@ def test_video_that_is_none(tmp_path: Path) -> None:
         load_clip(tmp_path / "motion.mp4", 4, 16)
     with pytest.raises(InputError, match=r"has 16 frames; at least 99"):
         load_clip(ROOT / "data" / "toys" / "motion.mp4", 99, 16)
+
+
+def test_a_video_has_the_same_bytes_however_many_cores_encode_it(tmp_path: Path) -> None:
+    frames = [Image.effect_noise((256, 256), 50 + i).convert("RGB") for i in range(6)]
+    save_video(frames, tmp_path / "all.mp4", 8)
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    save_video(frames, tmp_path / "one.mp4", 8)
+    os.sched_setaffinity(0, cores)
+    assert (tmp_path / "all.mp4").read_bytes() == (tmp_path / "one.mp4").read_bytes()

@@ -24,7 +24,9 @@ def save_video(frames: list[Image.Image], path: Path, fps: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     pictures = [enlarge(p) for p in frames]
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=fps, options={"crf": "12", "preset": "medium"})
+        stream = container.add_stream(
+            "libx264", rate=fps, options={"crf": "12", "preset": "medium", "threads": "1"}
+        )  # x264's bytes depend on its threads
         stream.width, stream.height, stream.pix_fmt = *pictures[0].size, "yuv420p"
         for picture in pictures:
             container.mux(stream.encode(av.VideoFrame.from_image(picture)))
