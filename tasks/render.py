@@ -13,6 +13,7 @@ from tasks.shared.opening import open_base
 from tasks.shared.paths import run_folder
 from tasks.shared.prepared import Prepared, read_prepared
 from tasks.shared.sections import RenderSection
+from vd_core.bases.encode import embed_prompts
 from vd_core.bases.stable_diffusion import Base
 from vd_core.files import write_json
 from vd_core.generation.customised import Generate, customise_animatediff, customise_text2video_zero
@@ -36,11 +37,14 @@ def render(section: RenderSection, name: str) -> None:
     progress = tqdm(total=len(prompts) * len(chosen.generators) * tries, desc="rendering", unit="clip")
     with replaced_folder(name, "render") as folder:
         for generator in chosen.generators:
-            base = open_base(section.models, section.device, prepared.subjects, motion=generator == "animatediff")
+            base = open_base(section.models, section.device, prepared.subjects)
             generate = customise(generator, base, run_folder(name, "swap"), section)
+            prompt_embeds = embed_prompts(base, prompts)
+            base.let_go("text_encoder")
             for i, prompt in enumerate(prompts):
+                own = prompt_embeds[[0, 1 + i]]
                 seeds = [seed_for("clip", generator, section.seed, i, k) for k in range(tries)]
-                frames, seed = choose_clip([(generate_counted(generate, prompt, s, progress), s) for s in seeds], prompt, judge)
+                frames, seed = choose_clip([(generate_counted(generate, own, s, progress), s) for s in seeds], prompt, judge)
                 video = f"{generator}-{i:02d}"
                 save_frames(frames, folder / video)
                 videos.append({"video": video, "generator": generator, "prompt": prompt, "seed": seed})
@@ -60,9 +64,9 @@ def customise(generator: str, base: Base, folder: Path, section: RenderSection) 
     return customise_text2video_zero(base, folder, chosen.text2video_zero_frames, steps, guidance, *motion)
 
 
-def generate_counted(generate: Generate, prompt: str, seed: int, progress: tqdm) -> torch.Tensor:
+def generate_counted(generate: Generate, prompt_embeds: torch.Tensor, seed: int, progress: tqdm) -> torch.Tensor:
     """One clip, counted."""
-    frames = generate(prompt, seed)
+    frames = generate(prompt_embeds, seed)
     progress.update()
     return frames
 

@@ -6,9 +6,10 @@ from tasks.shared.opening import open_base
 from tasks.shared.paths import picks_path, run_folder
 from tasks.shared.prepared import read_prepared
 from tasks.shared.sections import SampleSection
+from vd_core.bases.encode import embed_prompts
 from vd_core.customisation.load import load_customisation
 from vd_core.files import sha256_of, write_json
-from vd_core.generation.pictures import generate_pictures
+from vd_core.generation.pictures import generate_latents, show
 from vd_core.inputs.pictures import numbered_sheet
 from vd_core.inputs.prompts import plain_prompt, scene_prompt
 from vd_core.seeds import seed_for
@@ -18,13 +19,18 @@ def sample(section: SampleSection, name: str) -> None:
     """Sample, score and rank candidate pictures of all subjects together."""
     prepared, count, sampling = read_prepared(name), section.candidates, section.sampling
     subjects = prepared.subjects
-    judge = open_picture_judge(name, section.judging, prepared.subjects)
     base = open_base(section.models, section.device, subjects)
     load_customisation(base, run_folder(name, "finetune"))
     related = section.related_prompts or ("",)
     prompts = [scene_prompt(subjects, related[i % len(related)]) for i in range(count)]
     seeds = [seed_for("candidate", section.seed, section.sampling_round, i) for i in range(count)]
-    pictures = generate_pictures(base, prompts, seeds, sampling.num_inference_steps, sampling.guidance_scale)
+    prompt_embeds = embed_prompts(base, prompts)
+    base.let_go("text_encoder")
+    latents = generate_latents(base, prompt_embeds, seeds, sampling.num_inference_steps, sampling.guidance_scale)
+    base.let_go("unet")
+    pictures = show(base, latents)
+    base.let_go("vae")
+    judge = open_picture_judge(name, section.judging, prepared.subjects)
     figures = [judge(picture=p, prompt=plain_prompt(q, subjects)) for p, q in zip(pictures, prompts, strict=True)]
     order = sorted(range(count), key=lambda i: -figures[i]["rank_score"])
     with replaced_folder(name, "sample") as folder:

@@ -68,8 +68,9 @@ def check_frames(merged: Merged) -> None:
 def build_sections(m: Merged) -> Sections:
     """Every stage's section of a combination's merged settings; InputError if the base or the judges cannot be found."""
     images = replace(m.source, motion_adapter=None, video_beta_schedule=None)
-    models = Models(source=images, files=hash_parts(m.source.pipeline.path, BASE_PARTS))
-    clips = Models(source=m.source, files=join_hashes(models.files, m.source.motion_adapter and hash_files(m.source.motion_adapter.path)))
+    models = Models(source=images, files=hash_parts(m.source.pipeline.path, BASE_PARTS), precision=m.precision)
+    motion_files = m.source.motion_adapter and hash_files(m.source.motion_adapter.path)
+    clips = Models(source=m.source, files=join_hashes(models.files, motion_files), precision=m.precision)
     judging = Judging(judges=m.judges, files=m.judges and hash_files(m.judges))
     on = {"models": models, "device": m.device}
     training = {**on, "judging": judging, "processes": m.processes, "method": m.method, "related_prompts": m.hlr.related_prompts}

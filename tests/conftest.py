@@ -30,7 +30,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def base(base_folders: dict[str, Path], kind: str) -> Base:
     """A fresh random base of each kind, with its motion adapter."""
-    return load_base(folder_source(base_folders[kind]), torch.device("cpu"), motion=True)
+    return load_base(folder_source(base_folders[kind]), torch.device("cpu"))
 
 
 @pytest.fixture

@@ -54,5 +54,6 @@ def fingerprint_of(settings: dict, tensors: Iterable[torch.Tensor]) -> str:
     """A sha256 of plain values and tensors."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
     for tensor in tensors:
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        content = tensor.detach().cpu().contiguous()
+        digest.update((content.float() if content.dtype == torch.bfloat16 else content).numpy().tobytes())
     return digest.hexdigest()

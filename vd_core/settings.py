@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0)]
-Precision = Literal["auto", "no", "bf16", "fp16"]
+Precision = Literal["auto", "float32", "bf16", "fp16"]
 STRICT = ConfigDict(extra="forbid")
 
 
@@ -44,7 +44,6 @@ class Schedule:
     learning_rate: PositiveFloat
     linear_decay: bool
     max_grad_norm: PositiveFloat
-    mixed_precision: Precision
     gradient_accumulation: PositiveInt
     gradient_checkpointing: bool
     compile: bool

@@ -23,13 +23,12 @@ from tasks.shared.documents import as_table, fill_table
 from tasks.shared.opening import open_base
 from tasks.shared.params import load_params, merge
 from tasks.shared.paths import data_folder
-from vd_core.bases.stable_diffusion import Base, choose_device
+from vd_core.bases.stable_diffusion import Base, choose_device, choose_dtype
 from vd_core.files import write_json
 from vd_core.inputs.mixing import draw_mixtures, mix_pictures
 from vd_core.inputs.pictures import find_pictures, load_square
 from vd_core.inputs.subjects import load_subjects
 from vd_core.studies.speed import FIGURES, Bench, Stepper, Version, build_bench, versions_of
-from vd_core.training.loop import choose_precision
 
 Versions = dict[str, Version]
 STATUS = Path("/proc/self/status")
@@ -41,17 +40,18 @@ def open_bench(name: str) -> Bench:
     """What is timed, from the settings and the pictures of a combination."""
     merged = merge(load_params(), name)
     subjects = load_subjects(data_folder(name), merged.subjects, merged.placeholder_tokens)
-    base = open_base(build_sections(merged).finetune.models, merged.device, subjects)
+    models = build_sections(merged).finetune.models.model_copy(update={"precision": "float32"})  # each version is cast by itself
+    base = open_base(models, merged.device, subjects)
     pictures = [[load_square(p, base.resolution) for p in find_pictures(s.folder)] for s in subjects]
     mixtures = draw_mixtures([len(own) for own in pictures], merged.mix.count, merged.seed)
     mixed = [mix_pictures([own[m] for own, m in zip(pictures, chosen, strict=True)], base.resolution) for chosen in mixtures]
     return build_bench(base, subjects, pictures, mixed, merged.finetune.lora.rank, merged.finetune.lora.targets)
 
 
-def read_precision(name: str) -> str:
-    """The precision that the combination trains in, on its device."""
+def read_dtype(name: str) -> torch.dtype:
+    """What the combination trains in, on its device."""
     merged = merge(load_params(), name)
-    return choose_precision(merged.finetune.schedule.mixed_precision, choose_device(merged.device))
+    return choose_dtype(merged.precision, choose_device(merged.device))
 
 
 def compare_losses(versions: Versions) -> float:
@@ -88,10 +88,10 @@ def summarise(ours: list[float], peer: list[float]) -> dict:
     return {"ratio": round(statistics.median(ratios), 3), "pairs": len(ratios), "spread": [round(min(ratios), 3), round(max(ratios), 3)]}
 
 
-def count_operations(version: Version, precision: str) -> int:
+def count_operations(version: Version, dtype: torch.dtype) -> int:
     """Floating-point operations of one step's matrix products and convolutions, forward and backward."""
     with FlopCounterMode(display=False) as counter:
-        Stepper(version, precision).step(0)
+        Stepper(version, dtype).step(0)
     return counter.get_total_flops()
 
 
@@ -122,15 +122,15 @@ def measure_memory(combination: str, figure: str, version: str) -> float:
 def say_memory(combination: str, which: str) -> None:
     """Take five steps and print the peak memory of what they need in megabytes: the models and what a step keeps, not what built them."""
     figure, name = which.split(":")
-    precision = read_precision(combination)
-    version = versions_of(open_bench(combination), figure, precision)[name]
+    dtype = read_dtype(combination)
+    version = versions_of(open_bench(combination), figure, dtype)[name]
     gc.collect()
     on_gpu = version.bench.base.device.type == "cuda"
     if on_gpu:
         torch.cuda.reset_peak_memory_stats()
     elif STATUS.exists():
         Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
-    warm_up(Stepper(version, precision), steps=5)
+    warm_up(Stepper(version, dtype), steps=5)
     print(torch.cuda.max_memory_allocated() / 1e6 if on_gpu else peak_megabytes())
 
 
@@ -141,14 +141,14 @@ def peak_megabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
-def measure(bench: Bench, figure: str, combination: str, precision: str, pairs: int, steps: int) -> dict:
+def measure(bench: Bench, figure: str, combination: str, dtype: torch.dtype, pairs: int, steps: int) -> dict:
     """Everything about one comparison. `ratio` is ours compiled against the peer as it is; the others stand beside it."""
-    difference = compare_losses(versions_of(bench, figure, "no"))
-    versions = versions_of(bench, figure, precision)
-    steppers = {k: Stepper(v, precision) for k, v in versions.items()}
+    difference = compare_losses(versions_of(bench, figure, torch.float32))
+    versions = versions_of(bench, figure, dtype)
+    steppers = {k: Stepper(v, dtype) for k, v in versions.items()}
     first = {k: round(warm_up(stepper), 1) for k, stepper in steppers.items()}
     seconds = time_versions(steppers, pairs, steps, figure)
-    operations = {k: count_operations(versions[k], precision) for k in ("ours", "peer")}
+    operations = {k: count_operations(versions[k], dtype) for k in ("ours", "peer")}
     ours = statistics.median(seconds["ours_compiled"])
     return summarise(seconds["ours_compiled"], seconds["peer"]) | {
         "not_compiled": summarise(seconds["ours"], seconds["peer"]),
@@ -188,9 +188,9 @@ def main(
     if memory_of:
         say_memory(combination, memory_of)
         return
-    precision = read_precision(combination)
+    dtype = read_dtype(combination)
     bench = open_bench(combination)
-    figures = {name: measure(bench, name, combination, precision, pairs, steps) for name in FIGURES}
+    figures = {name: measure(bench, name, combination, dtype, pairs, steps) for name in FIGURES}
     figures["matmul_share"] = figures["train_vs_literal"]["matmul_share"]
     write_json(OUT, figures)
     fill_table(DOCUMENT, "bench", speed_table(figures))

@@ -4,14 +4,16 @@ from accelerate import PartialState
 
 from tasks.shared.paths import CACHE
 from tasks.shared.sections import Models
-from vd_core.bases.stable_diffusion import Base, choose_device, load_base
+from vd_core.bases.stable_diffusion import Base, choose_device, choose_dtype, load_base
 from vd_core.inputs.subjects import Subject, check_placeholder_tokens
 
 
-def open_base(models: Models, device: str, subjects: list[Subject], motion: bool = False) -> Base:
-    """The base of a section on its device; every subject's placeholder checked against its tokenizer."""
+def open_base(models: Models, device: str, subjects: list[Subject]) -> Base:
+    """The base of a section on its device, its precision decided here and said once; every subject's placeholder checked against its tokenizer."""
     chosen = choose_device(device)
     PartialState(cpu=chosen.type == "cpu")  # each process that accelerate launched takes its own GPU
-    base = load_base(models.source, chosen, motion, CACHE / "latents")
+    dtype = choose_dtype(models.precision, chosen)
+    print(f"precision: {str(dtype).removeprefix('torch.')} on {chosen.type}")
+    base = load_base(models.source, chosen, CACHE / "latents", dtype)
     check_placeholder_tokens(subjects, base.tokenizer)
     return base

@@ -10,17 +10,18 @@ from tasks.shared.paths import settings_path
 from tasks.shared.yaml_files import read_yaml
 from vd_core.errors import InputError
 from vd_core.files import write_text
-from vd_core.settings import MotionSettings, Sampling, Settings, Source
+from vd_core.settings import MotionSettings, Precision, Sampling, Settings, Source
 
 S = TypeVar("S", bound=Section)
 Device = Literal["auto", "cpu", "cuda"]
 
 
 class Models(Section):
-    """A base, and a hash of its files where they lie in a folder: replaced weights are other weights."""
+    """A base, a hash of its files where they lie in a folder (replaced weights are other weights), and its precision."""
 
     source: Source
     files: str | None
+    precision: Precision
 
 
 class Judging(Section):

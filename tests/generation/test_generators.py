@@ -12,7 +12,8 @@ from diffusers import DDPMScheduler, DPMSolverMultistepScheduler, TextToVideoZer
 from tasks.shared.yaml_files import read_yaml
 from tests.helpers.pictures import noise_picture
 from tests.helpers.training import make_motion_settings
-from vd_core.bases.stable_diffusion import Base, folder_source, read_base
+from vd_core.bases.encode import embed_prompts
+from vd_core.bases.stable_diffusion import Base, folder_source, load_base
 from vd_core.generation import text2video_zero
 from vd_core.generation.animatediff import build_animatediff
 from vd_core.generation.cross_frame import CrossFrameAttnProcessor, cross_frame_attention
@@ -26,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def clip_of(base: Base, seed: int = 0, strength: tuple[float, float] = (12.0, 12.0), frames: int = 3) -> torch.Tensor:
-    return generate_text2video_zero(base, "a sks dog", seed, frames, 8, 3.0, strength, 6, 4)
+    return generate_text2video_zero(base, embed_prompts(base, ["a sks dog"]), seed, frames, 8, 3.0, strength, 6, 4)
 
 
 def test_zero_motion_is_the_identity() -> None:
@@ -59,6 +60,7 @@ def test_the_warp_repeats_no_latent(side: int) -> None:
 def test_a_clip_is_diffusers_own(base: Base, side: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Equal settings, first-order solver (of the second, diffusers hands frame 1's memory to all frames): the final latents to 1e-3."""
     base.unet.register_to_config(sample_size=side)
+    base.latent_shape = (base.latent_shape[0], side, side)
     first_order = partial(DPMSolverMultistepScheduler.from_config, base.noise_scheduler.config, solver_order=1)
     noise = draw_noise(base, 3)[None]
     pipeline = TextToVideoZeroPipeline(base.vae, base.text_encoder, base.tokenizer, base.unet, first_order(), None, None, False)
@@ -77,7 +79,7 @@ def test_a_clip_is_diffusers_own(base: Base, side: int, monkeypatch: pytest.Monk
     decode = base.vae.decode
     monkeypatch.setattr(text2video_zero, "make_scheduler", make)
     monkeypatch.setattr(base.vae, "decode", lambda z: decoded.append(z) or decode(z[:, :, :8, :8]))
-    generate_text2video_zero(base, "a sks dog", 3, 5, 10, 3.0, (12.0, 12.0), 7, 6)
+    generate_text2video_zero(base, embed_prompts(base, ["a sks dog"]), 3, 5, 10, 3.0, (12.0, 12.0), 7, 6)
     ours = decoded[0] * base.vae.config.scaling_factor
     for a, b in zip(ours, theirs, strict=True):
         assert float((a - b).norm() / b.norm()) < 1e-3
@@ -103,7 +105,7 @@ def test_the_noise_added_to_warped_frames_is_not_the_clips_first(base: Base, mon
 def test_motion_modules_are_sampled_and_finetuned_on_their_own_schedule(base_folders: dict[str, Path]) -> None:
     """AnimateDiff's were trained on linear betas, Stable Diffusion 1.5's U-Net on scaled_linear ones."""
     assert read_yaml(ROOT / "presets" / "sd15.yaml")["source"]["video_beta_schedule"] == "linear"
-    base = read_base(replace(folder_source(base_folders["sd1"]), video_beta_schedule="linear"), motion=True)
+    base = load_base(replace(folder_source(base_folders["sd1"]), video_beta_schedule="linear"), torch.device("cpu"))
     assert base.noise_scheduler.config.beta_schedule == "scaled_linear"
     assert base.video_noise_scheduler.config.beta_schedule == "linear"
     pipeline = build_animatediff(base, base.motion_adapter)
@@ -169,7 +171,7 @@ def test_same_seed_same_clip_and_another_seed_another(base: Base) -> None:
 
 def test_the_order_of_t_is_checked(base: Base) -> None:
     with pytest.raises(ValueError, match="t_forward"):
-        generate_text2video_zero(base, "a", 0, 2, 8, 3.0, (0.0, 0.0), 3, 5)
+        generate_text2video_zero(base, embed_prompts(base, ["a"]), 0, 2, 8, 3.0, (0.0, 0.0), 3, 5)
 
 
 def test_a_pictures_seed_is_its_own(base: Base) -> None:

@@ -19,7 +19,6 @@ SCHEDULE = {
     "learning_rate": 1e-2,
     "linear_decay": True,
     "max_grad_norm": 1.0,
-    "mixed_precision": "no",
     "gradient_accumulation": 1,
     "gradient_checkpointing": False,
     "compile": False,

@@ -13,18 +13,18 @@ from tasks.shared.yaml_files import overlay, read_yaml
 from tests.helpers.judges import write_random_judges
 
 ROOT = Path(__file__).parents[2]
-SCHEDULE = {"mixed_precision": "no"}
 QUICK: dict[str, Any] = {
+    "precision": "float32",
     "mix": {"count": 4},
     "sampling": {"num_inference_steps": 8},
     "finetune": {
-        "schedule": {"steps": 3, **SCHEDULE},
+        "schedule": {"steps": 3},
         "lora": {"rank": 2},
         "prior": {"pictures": 2},
         "validation": {"every": 0, "pictures": 2},
     },
     "hlr": {"candidates": 3, "min_picks": 2, "steps": 2},
-    "motion": {"schedule": {"steps": 2, **SCHEDULE}, "lora_rank": 2, "frames": 4},
+    "motion": {"schedule": {"steps": 2}, "lora_rank": 2, "frames": 4},
     "render": {"text2video_zero_frames": 3, "animatediff_frames": 4, "t_forward": 6, "t_warp": 4},
 }
 """What a quick run changes of the embedded base's preset."""

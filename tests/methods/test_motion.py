@@ -63,7 +63,7 @@ def test_one_frame_without_motion_is_the_image_model(base: Base) -> None:
 @pytest.mark.parametrize("targets", ["attention", "all"])
 def test_the_subjects_lora_lands_on_the_image_modules_alone(base_folders: dict, kind: str, tmp_path: Path, targets: str) -> None:
     """Motion modules have layers of the same names (to_q, proj_in, ff.net.2); they stay as they are."""
-    learnt, fresh = (load_base(folder_source(base_folders[kind]), torch.device("cpu"), motion=True) for _ in range(2))
+    learnt, fresh = (load_base(folder_source(base_folders[kind]), torch.device("cpu")) for _ in range(2))
     add_lora(learnt, 2, 0, targets)
     for name, parameter in learnt.unet.named_parameters():
         if "lora_B" in name:

@@ -14,6 +14,7 @@ from tests.helpers.candidates import write_candidates
 from tests.helpers.pictures import noise_picture
 from tests.helpers.training import make_data, make_settings, make_trainee, parts_of
 from tests.helpers.workspace import change_combination, run_stages
+from vd_core.bases.encode import embed_prompts
 from vd_core.bases.stable_diffusion import Base, folder_source, load_base
 from vd_core.customisation.keys_values import embedding_of, train_keys_and_values
 from vd_core.customisation.load import find_weights, load_customisation
@@ -123,14 +124,15 @@ def test_both_generators_take_a_methods_weights(name: str, base: Base, base_fold
     for generator, customise in generators.items():
         clips = []
         for folder in (tmp_path, None):
-            fresh = load_base(folder_source(base_folders[kind]), torch.device("cpu"), motion=True)
+            fresh = load_base(folder_source(base_folders[kind]), torch.device("cpu"))
             if folder is None:  # the base as it is: an untrained LoRA
                 folder = tmp_path / generator
                 folder.mkdir()
                 add_lora(fresh, 2, 0)
                 save_lora(fresh, folder)
-                fresh = load_base(folder_source(base_folders[kind]), torch.device("cpu"), motion=True)
-            clips.append(customise(fresh, folder, num_frames=2, num_inference_steps=4, guidance_scale=3.0)("a sks dog, a krk cat", 0))
+                fresh = load_base(folder_source(base_folders[kind]), torch.device("cpu"))
+            generate = customise(fresh, folder, num_frames=2, num_inference_steps=4, guidance_scale=3.0)
+            clips.append(generate(embed_prompts(fresh, ["a sks dog, a krk cat"]), 0))
         assert not torch.allclose(clips[0], clips[1], atol=1e-4), generator
 
 

@@ -18,13 +18,13 @@ def test_both_versions_of_a_pair_have_the_same_loss(base: Base) -> None:
     pictures = [[noise_picture(10 * s + i, side) for i in range(2 + s)] for s in range(2)]
     bench = build_bench(base, subjects, pictures, [noise_picture(90 + i, side) for i in range(5)], lora_rank=2)
     for figure in FIGURES:
-        versions = versions_of(bench, figure, "no")
+        versions = versions_of(bench, figure, torch.float32)
         ours, peer = versions["ours"], versions["peer"]
         for seed in range(3):
             losses = [v.loss(torch.Generator().manual_seed(seed)).item() for v in (ours, peer)]
             assert losses[0] == pytest.approx(losses[1], rel=1e-5), figure
         before = [p.detach().clone() for p in ours.bench.visual_adapter.parameters()]
-        Stepper(ours, "no").step(0)
+        Stepper(ours, torch.float32).step(0)
         moved = any(not torch.equal(a, b) for a, b in zip(before, ours.bench.visual_adapter.parameters(), strict=True))
         assert moved == (figure == "train_vs_literal")
 

@@ -47,7 +47,7 @@ def test_diffusers_loads_and_samples_it() -> None:
 
 
 def test_its_image_encoder_is_as_wide_as_its_text_encoder() -> None:
-    base = load_base(folder_source(TOYBOX), torch.device("cpu"), motion=True)
+    base = load_base(folder_source(TOYBOX), torch.device("cpu"))
     assert base.image_encoder.config.projection_dim == base.text_encoder.config.hidden_size
     assert base.resolution == 64
 

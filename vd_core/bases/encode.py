@@ -1,10 +1,11 @@
-"""Pictures and prompts as a base reads them."""
+"""Pictures and prompts as a base reads them, and latents as pictures again."""
 
 import torch
 from PIL import Image
 
 from vd_core.bases import latents
 from vd_core.bases.latents import Moments
+from vd_core.bases.memory import pictures_at_once
 from vd_core.bases.stable_diffusion import Base
 
 
@@ -17,7 +18,7 @@ def encode_pictures(base: Base, pictures: list[Image.Image]) -> Moments:
 def embed_pictures(base: Base, pictures: list[Image.Image]) -> torch.Tensor:
     """E_I of Eq. 7: CLIP image embeddings `[n, width]`, the pictures normalized with CLIP's own mean and deviation."""
     pixels = base.image_processor(images=pictures, return_tensors="pt").pixel_values
-    return base.image_encoder(pixels.to(base.device)).image_embeds
+    return base.image_encoder(pixels.to(base.device, base.dtype)).image_embeds.float()
 
 
 def tokenize(base: Base, prompts: list[str]) -> torch.Tensor:
@@ -25,3 +26,16 @@ def tokenize(base: Base, prompts: list[str]) -> torch.Tensor:
     length = base.tokenizer.model_max_length
     ids = base.tokenizer(prompts, padding="max_length", truncation=True, max_length=length, return_tensors="pt").input_ids
     return ids.to(base.device)
+
+
+@torch.no_grad()
+def embed_prompts(base: Base, prompts: list[str]) -> torch.Tensor:
+    """E_T of the empty prompt, then of each of `prompts`: `[n + 1, length, width]`, encoded one by one so that none depends on the others."""
+    return torch.cat([base.text_encoder(tokenize(base, [p])).last_hidden_state for p in ("", *prompts)])
+
+
+@torch.no_grad()
+def decode(base: Base, latents: torch.Tensor) -> torch.Tensor:
+    """Latents `[b, c, h, w]` as pixel values `[b, 3, h, w]`, nearly all in [-1, 1]; as many at once as fit."""
+    scaled = latents.float() / base.vae.config.scaling_factor
+    return torch.cat([base.vae.decode(part).sample for part in scaled.split(pictures_at_once(base))])

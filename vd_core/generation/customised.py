@@ -14,8 +14,8 @@ from vd_core.errors import InputError
 from vd_core.generation.animatediff import build_animatediff, generate_animatediff
 from vd_core.generation.text2video_zero import generate_text2video_zero
 
-Generate = Callable[[str, int], torch.Tensor]
-"""(prompt, seed) to a clip `[f, 3, h, w]` in [-1, 1]."""
+Generate = Callable[[torch.Tensor, int], torch.Tensor]
+"""(the embeddings `[2, length, width]` of the empty prompt and of the clip's, seed) to a clip `[f, 3, h, w]` in [-1, 1]."""
 
 
 def customise_text2video_zero(
@@ -48,7 +48,7 @@ def customise_animatediff(base: Base, folder: Path, num_frames: int, num_inferen
     With `image_modules/` in the folder (Naive-motion) these lie under the subjects'. InputError if there are no motion modules at all.
     """
     own = folder / "motion_adapter"
-    adapter = MotionAdapter.from_pretrained(own, use_safetensors=True) if own.is_dir() else base.motion_adapter
+    adapter = MotionAdapter.from_pretrained(own, use_safetensors=True, torch_dtype=base.dtype) if own.is_dir() else base.motion_adapter
     if adapter is None:
         raise InputError(
             "AnimateDiff needs motion modules, and this base has none; take another generator, or a base that has some, as sd15"
@@ -65,6 +65,7 @@ def customise_animatediff(base: Base, folder: Path, num_frames: int, num_inferen
         names.append("reference")
     if names:
         fuse(pipeline, names)
+    pipeline.text_encoder = None  # prompts come as embeddings
     return partial(
         generate_animatediff,
         base,

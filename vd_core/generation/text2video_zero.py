@@ -3,7 +3,7 @@
 import torch
 from diffusers import DPMSolverMultistepScheduler
 
-from vd_core.bases.encode import tokenize
+from vd_core.bases.encode import decode
 from vd_core.bases.stable_diffusion import Base
 from vd_core.generation.cross_frame import cross_frame_attention
 from vd_core.generation.pictures import draw_noise
@@ -15,7 +15,7 @@ REFERENCE_WIDTH = 512  # motion field strengths are in pixels of a picture of th
 @torch.no_grad()
 def generate_text2video_zero(
     base: Base,
-    prompt: str,
+    prompt_embeds: torch.Tensor,
     seed: int,
     num_frames: int,
     num_inference_steps: int,
@@ -24,14 +24,13 @@ def generate_text2video_zero(
     t_forward: int,
     t_warp: int,
 ) -> torch.Tensor:
-    """A clip `[f, 3, h, w]` in [-1, 1].
+    """A clip `[f, 3, h, w]` in [-1, 1]; `prompt_embeds` `[2, length, width]` is the empty prompt's, then the clip's.
 
     `t_forward` (T) and `t_warp` (T') count sampling steps from the end, T > T': frame 1 is denoised to T', warped copies get noise up to T,
     and all frames are denoised together from there. `motion_field_strength` is how far the content moves a frame, left and up, in 512-pixel units.
     """
     if not num_inference_steps > t_forward > t_warp:
         raise ValueError(f"need num_inference_steps > t_forward > t_warp, not {num_inference_steps}, {t_forward}, {t_warp}")
-    prompt_embeds = base.text_encoder(tokenize(base, ["", prompt])).last_hidden_state
     start, warp = num_inference_steps - t_forward - 1, num_inference_steps - t_warp - 1
 
     with cross_frame_attention(base.unet, num_frames=1):
@@ -45,7 +44,7 @@ def generate_text2video_zero(
     with cross_frame_attention(base.unet, num_frames):
         frames = torch.cat([at_forward, noised])
         latents = denoise(base, frames, prompt_embeds, num_inference_steps, guidance_scale, start, num_inference_steps)
-    return base.vae.decode(latents / base.vae.config.scaling_factor).sample.clamp(-1, 1)
+    return decode(base, latents).clamp(-1, 1)
 
 
 def make_scheduler(base: Base, num_inference_steps: int) -> DPMSolverMultistepScheduler:
@@ -63,7 +62,7 @@ def denoise(
     noise_scheduler.set_begin_index(first)
     encoder_hidden_states = prompt_embeds.repeat_interleave(len(latents), 0)  # [(2 f), n, d]
     for timestep in noise_scheduler.timesteps[first:last]:
-        model_pred = base.unet(torch.cat([latents, latents]), timestep, encoder_hidden_states).sample
+        model_pred = base.unet(torch.cat([latents, latents]).to(base.dtype), timestep, encoder_hidden_states).sample.float()
         empty, conditional = model_pred.chunk(2)
         guided = empty + guidance_scale * (conditional - empty)
         latents = noise_scheduler.step(guided, timestep, latents).prev_sample

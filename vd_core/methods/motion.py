@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 from diffusers import StableDiffusionPipeline, UNetMotionModel
+from diffusers.training_utils import cast_training_params
 from diffusers.utils import convert_state_dict_to_diffusers
 from einops import rearrange
 from peft import LoraConfig
@@ -12,6 +13,7 @@ from peft.utils import get_peft_model_state_dict
 from PIL import Image
 
 from vd_core.bases.encode import encode_pictures, tokenize
+from vd_core.bases.motion_unet import build_motion_unet
 from vd_core.bases.stable_diffusion import Base
 from vd_core.files import fingerprint_of, sampled_fingerprint
 from vd_core.seeds import seed_for
@@ -23,28 +25,31 @@ IMAGE_MODULES = r".*\.attentions\..*\.(to_q|to_k|to_v|to_out\.0)"
 
 
 def build_motion_model(base: Base, lora_rank: int) -> UNetMotionModel:
-    """The base generator with what learns: all motion modules T_m, and a LoRA on the image modules, I_m."""
-    model = UNetMotionModel.from_unet2d(base.unet, base.motion_adapter).to(base.device).requires_grad_(False)
+    """The base generator with what learns, in float32: all motion modules T_m, and a LoRA on the image modules, I_m. The base lets go of both parts."""
+    model = build_motion_unet(base.unet, base.motion_adapter)
+    base.let_go("unet", "motion_adapter")
     model.add_adapter(LoraConfig(r=lora_rank, lora_alpha=lora_rank, init_lora_weights="gaussian", target_modules=IMAGE_MODULES))
     for name, parameter in model.named_parameters():
         if "motion_modules" in name:
             parameter.requires_grad_(True)
+    cast_training_params(model, torch.float32)
     return model
 
 
 def finetune_motion(base: Base, clip: list[Image.Image], prompt: str, settings: MotionSettings, progress: Progress) -> UNetMotionModel:
     """Finetune eps_{theta,I_m,T_m} on one reference clip V_m with its prompt P_m. Needs a base with a motion adapter."""
     schedule = settings.schedule
-    torch.manual_seed(seed_for("image modules", schedule.seed))
-    model = build_motion_model(base, settings.lora_rank)
-    parameters = {k: p for k, p in model.named_parameters() if p.requires_grad}
-    accelerator = build_accelerator(schedule, base.device, progress)
-    if schedule.gradient_checkpointing:
-        model.enable_gradient_checkpointing()
-    prepared = accelerator.prepare(model)
     moments = encode_pictures(base, clip)
     with torch.no_grad():
         prompt_embeds = base.text_encoder(tokenize(base, [prompt])).last_hidden_state.repeat_interleave(len(clip), 0)
+    base.let_go("vae", "text_encoder")
+    torch.manual_seed(seed_for("image modules", schedule.seed))
+    model = build_motion_model(base, settings.lora_rank)
+    parameters = {k: p for k, p in model.named_parameters() if p.requires_grad}
+    accelerator = build_accelerator(schedule, base, progress)
+    if schedule.gradient_checkpointing:
+        model.enable_gradient_checkpointing()
+    prepared = accelerator.prepare(model)
 
     def loss_fn(generator: torch.Generator) -> dict[str, torch.Tensor]:
         latents = rearrange(moments.sample(torch.arange(len(clip)), generator), "f c h w -> 1 c f h w")

@@ -1,7 +1,7 @@
 """Training steps to be timed against each other: ours, the equations taken literally, and the step of diffusers' DreamBooth LoRA example."""
 
 from collections.abc import Callable
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -26,7 +26,6 @@ from vd_core.training.step import named_trainable, predict
 
 PER_SUBJECT, MIXED, WEAK_DENOISING = 2, 4, 0.5
 LossOf = Callable[..., torch.Tensor]
-DTYPES = {"no": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -63,24 +62,25 @@ def build_bench(
 def compiled(bench: Bench) -> Bench:
     """The same base, parameters and pictures, U-Net and text encoder compiled as `finetune.compile` compiles them."""
     base = bench.base
-    unet, text_encoder = (torch.compile(m, dynamic=False) for m in (base.unet, base.text_encoder))
-    return replace(bench, base=replace(base, unet=unet, text_encoder=text_encoder))
+    compiled_base = copy(base)
+    compiled_base.unet, compiled_base.text_encoder = (torch.compile(m, dynamic=False) for m in (base.unet, base.text_encoder))
+    return replace(bench, base=compiled_base)
 
 
 def as_we_train(bench: Bench) -> Bench:
     """A copy that attends as our trainer lets it."""
-    copy = deepcopy(bench)
-    if uses_plain_attention(copy.base.unet, copy.base.device):
-        copy.base.unet.set_attn_processor(AttnProcessor())
-    return copy
+    own = deepcopy(bench)
+    if uses_plain_attention(own.base.unet, own.base.device):
+        own.base.unet.set_attn_processor(AttnProcessor())
+    return own
 
 
-def as_the_example_trains(bench: Bench, dtype: torch.dtype | None) -> Bench:
-    """A copy whose models are cast to the precision of training, LoRA too, as diffusers' example casts them; float32 without one."""
-    copy = deepcopy(bench)
-    for module in (copy.base.unet, copy.base.text_encoder, copy.base.vae):
-        module.to(dtype or torch.float32)
-    return copy
+def as_the_example_trains(bench: Bench, dtype: torch.dtype) -> Bench:
+    """A copy whose models are cast to the precision of training, LoRA too, as diffusers' example casts them."""
+    own = deepcopy(bench)
+    for module in (own.base.unet, own.base.text_encoder, own.base.vae):
+        module.to(dtype)
+    return own
 
 
 def our_loss(bench: Bench, generator: torch.Generator) -> torch.Tensor:
@@ -162,7 +162,7 @@ class Version:
 FIGURES = ("train_vs_literal", "train_vs_diffusers")
 
 
-def versions_of(bench: Bench, figure: str, mixed_precision: str) -> dict[str, Version]:
+def versions_of(bench: Bench, figure: str, dtype: torch.dtype) -> dict[str, Version]:
     """Ours and the peer's, each as it is and compiled."""
     ours = as_we_train(bench)
     if figure == "train_vs_literal":
@@ -170,7 +170,7 @@ def versions_of(bench: Bench, figure: str, mixed_precision: str) -> dict[str, Ve
     else:
         own = encode_labelled(bench.base, bench.pictures)
         own_loss, peer_loss = partial(our_dreambooth_loss, own=own), partial(example_dreambooth_loss, own=own)
-        peer = as_the_example_trains(bench, DTYPES[mixed_precision])
+        peer = as_the_example_trains(bench, dtype)
     return {
         "ours": Version(ours, own_loss, True),
         "ours_compiled": Version(compiled(ours), own_loss, True),
@@ -182,14 +182,14 @@ def versions_of(bench: Bench, figure: str, mixed_precision: str) -> dict[str, Ve
 class Stepper:
     """Takes optimizer steps with one version; gradients clipped, AdamW."""
 
-    def __init__(self, version: Version, mixed_precision: str):
-        self.version, self.device, self.dtype = version, version.bench.base.device.type, DTYPES[mixed_precision]
+    def __init__(self, version: Version, dtype: torch.dtype):
+        self.version, self.device, self.dtype = version, version.bench.base.device.type, dtype
         self.parameters = list(named_trainable(version.bench.parts).values())
         self.optimizer = torch.optim.AdamW(self.parameters, lr=1e-6, fused=version.fused)
 
     def step(self, seed: int) -> None:
         """One step."""
-        with torch.autocast(self.device, self.dtype, enabled=self.dtype is not None):
+        with torch.autocast(self.device, self.dtype, enabled=self.dtype != torch.float32):
             loss = self.version.loss(torch.Generator().manual_seed(seed))
         loss.backward()
         nn.utils.clip_grad_norm_(self.parameters, 1.0)

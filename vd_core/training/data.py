@@ -61,13 +61,15 @@ def encode_labelled(base: Base, pictures: list[list[Image.Image]]) -> Labelled:
 def build_data(
     base: Base, pictures: list[list[Image.Image]], mixed: list[Image.Image], instance_prompts: list[str], mixed_prompt: str
 ) -> FinetuningData:
-    """Encode each subject's `pictures` and the `mixed` ones, all of the base's resolution."""
-    return FinetuningData(
+    """Encode each subject's `pictures` and the `mixed` ones, all of the base's resolution; both encoders are let go."""
+    data = FinetuningData(
         instance=encode_labelled(base, pictures),
         mixed=encode_pictures(base, mixed),
         image_embeds=embed_pictures(base, mixed),
         prompt_ids=tokenize(base, [*instance_prompts, mixed_prompt]),
     )
+    base.let_go("vae", "image_encoder")
+    return data
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from accelerate.utils import TorchDynamoPlugin
 from torch import nn
 from tqdm import tqdm
 
+from vd_core.bases.stable_diffusion import Base
 from vd_core.seeds import generator_for
-from vd_core.settings import Precision, Schedule, Validation
+from vd_core.settings import Schedule, Validation
 from vd_core.training.checkpoints import Named, load_checkpoint, load_parameters, save_checkpoint, save_parameters
 from vd_core.training.logs import LossLog, ValidationLog
 
@@ -59,23 +60,15 @@ class Trained:
     name: str
 
 
-def choose_precision(wanted: Precision, device: torch.device) -> str:
-    """The precision to train in: "auto" is bf16 where the processor has it, else fp16 on a GPU and float32 on a CPU, which would emulate it."""
-    if wanted != "auto":
-        return wanted
-    if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-    return "bf16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "no"
+MIXED_PRECISION = {torch.float32: "no", torch.bfloat16: "bf16", torch.float16: "fp16"}
 
 
-def build_accelerator(schedule: Schedule, device: torch.device, progress: Progress) -> Accelerator:
+def build_accelerator(schedule: Schedule, base: Base, progress: Progress) -> Accelerator:
     """One process, or one of several that `accelerate launch` started. If the schedule compiles, what it prepares is compiled, not what was given."""
-    precision = choose_precision(schedule.mixed_precision, device)
-    print(f"precision: {'float32' if precision == 'no' else precision} on {device.type}")
     accelerator = Accelerator(
-        mixed_precision=precision,
+        mixed_precision=MIXED_PRECISION[base.dtype],
         gradient_accumulation_steps=schedule.gradient_accumulation,
-        cpu=device.type == "cpu",
+        cpu=base.device.type == "cpu",
         log_with="tensorboard" if progress.tensorboard else None,
         project_dir=progress.tensorboard,
         step_scheduler_with_optimizer=False,

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from PIL import Image
 from tqdm import tqdm
 
-from vd_core.bases.encode import embed_pictures, encode_pictures, tokenize
+from vd_core.bases.encode import embed_pictures, embed_prompts, encode_pictures, tokenize
 from vd_core.bases.stable_diffusion import Base, folder_source, load_base
 from vd_core.generation.animatediff import build_animatediff, generate_animatediff
 from vd_core.generation.pictures import generate_pictures
@@ -55,9 +55,7 @@ def figure(samples: list[float] | np.ndarray) -> dict:
 def load_subjects_of_measurement(folder: Path) -> Subjects:
     """The base in `folder` with its judges and reader."""
     judges = folder / "judges"
-    return Subjects(
-        load_base(folder_source(folder), torch.device("cpu"), motion=True), load_local_judges(judges), load_reader(judges), folder
-    )
+    return Subjects(load_base(folder_source(folder), torch.device("cpu")), load_local_judges(judges), load_reader(judges), folder)
 
 
 def drawn(seed: int, count: int) -> list[Image.Image]:
@@ -171,7 +169,7 @@ def measure_two(s: Subjects, count: int = 200) -> Iterator[tuple[str, dict]]:
 
 def draw(s: Subjects, prompts: list[str], seed: int) -> list[Image.Image]:
     """One picture a prompt by the base."""
-    return generate_pictures(s.base, prompts, [seed + i for i in range(len(prompts))], STEPS, GUIDANCE, batch=20)
+    return generate_pictures(s.base, prompts, [seed + i for i in range(len(prompts))], STEPS, GUIDANCE)
 
 
 def read_largest(s: Subjects, picture: Image.Image) -> dict[str, str] | None:
@@ -192,7 +190,9 @@ def measure_motion(s: Subjects, count: int = 120) -> Iterator[tuple[str, dict]]:
         toy = scene.toys[0]
         prompt = f"a {toy.colour} {toy.kind} {MOTIONS[motion]} {BACKGROUNDS[scene.background]}"
         with torch.autocast("cpu", torch.bfloat16):
-            clip = (generate_animatediff(s.base, pipeline, prompt, SEED + i, CLIP_FRAMES, STEPS, GUIDANCE).float() + 1) / 2
+            clip = (
+                generate_animatediff(s.base, pipeline, embed_prompts(s.base, [prompt]), SEED + i, CLIP_FRAMES, STEPS, GUIDANCE).float() + 1
+            ) / 2
         hits.append(track_motion(s.judges, s.reader, clip) == motion)
         generated.append(temporal_consistency(s.judges, clip))
         drawn_clip = to_unit_array(draw_clip(scene))

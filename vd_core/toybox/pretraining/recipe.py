@@ -143,7 +143,7 @@ def train_on(states: Path, folder: Path) -> None:
 
     The autoencoder and the text encoder stay, since all else was trained on what they say.
     """
-    base = load_base(folder_source(folder), torch.device("cpu"), motion=True)
+    base = load_base(folder_source(folder), torch.device("cpu"))
     pool = LatentPool(states / "pool", base.vae, SLIDING)
     drawing = train_unet(states / "unet", pool, base.tokenizer, base.text_encoder, STEPS["unet_on"], start=base.unet, peak_lr=ON_LR)
     unet = load_unet(drawing)
