@@ -18,7 +18,7 @@ from vd_core.errors import InputError
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "HEIF")
 """What Pillow may take a file for, whatever its ending: none of these runs another program."""
 SMALLEST_SIDE = 16
-READ_SIDE = 2048  # a JPEG is reduced while it is read, as long as both sides stay at least this long
+READ_SIDE = 2048  # larger pictures are reduced by a whole factor, as long as both sides stay at least this long; JPEGs while they are read
 MOST_PIXELS = 250_000_000  # of a file: a phone's 200 megapixels
 MOST_READ_PIXELS = 100_000_000  # in memory, after the reduction of a JPEG
 RANGES = (1, 255, 65535)
@@ -55,7 +55,8 @@ def read_picture(path: Path) -> Read:
     width, height = read.picture.size
     if min(width, height) < SMALLEST_SIDE:
         raise InputError(f"{path} is {width} x {height}; at least {SMALLEST_SIDE} x {SMALLEST_SIDE} is needed: replace or remove it")
-    return read
+    factor = min(width, height) // READ_SIDE
+    return Read(read.picture.reduce(factor), read.notes) if factor > 1 else read
 
 
 def check_plain_file(path: Path) -> None:
