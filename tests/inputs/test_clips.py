@@ -117,6 +117,7 @@ def test_one_clip_and_no_more(tmp_path: Path) -> None:
     assert find_clip(tmp_path) is None
     (tmp_path / "motion.mp4").touch()
     (tmp_path / "motion").mkdir()
+    (tmp_path / "motion.old").mkdir()
     with pytest.raises(InputError, match=r"has motion and motion\.mp4; keep one"):
         find_clip(tmp_path)
     (tmp_path / "motion" / "subject.yaml").touch()  # a subject of that name

@@ -74,7 +74,7 @@ def save_frames(frames: torch.Tensor, folder: Path) -> None:
 
 def find_clip(folder: Path) -> Path | None:
     """The clip in a combination's folder: `motion.mp4`, one with another ending, or a folder `motion/` of frames; InputError if there are two."""
-    found = [p for p in sorted(folder.iterdir()) if p.stem.lower() == "motion" and (p.suffix.lower() in ENDINGS.split() or is_frames(p))]
+    found = [p for p in sorted(folder.iterdir()) if is_frames(p) or (p.stem.lower() == "motion" and p.suffix.lower() in ENDINGS.split())]
     if len(found) > 1:
         raise InputError(f"{folder} has {' and '.join(shown(p) for p in found)}; keep one of them as the clip")
     return found[0] if found else None
@@ -82,7 +82,7 @@ def find_clip(folder: Path) -> Path | None:
 
 def is_frames(path: Path) -> bool:
     """Whether `path` is a folder of a clip's frames, and not of a subject that is called motion."""
-    return path.is_dir() and not (path / "subject.yaml").exists()
+    return path.name == "motion" and path.is_dir() and not (path / "subject.yaml").exists()
 
 
 def load_clip(path: Path, num_frames: int, resolution: int) -> Clip:
