@@ -15,9 +15,10 @@ from tasks.shared.paths import data_folder, run_folder
 from tasks.shared.sections import MixSection
 from vd_core.errors import InputError
 from vd_core.files import sha256_of, write_json
-from vd_core.inputs.clips import load_clip
+from vd_core.inputs.clips import find_clip, load_clip
+from vd_core.inputs.inspecting import Inspection, inspect_pictures, use_all
 from vd_core.inputs.mixing import draw_mixtures, mix_pictures
-from vd_core.inputs.pictures import contact_sheet, find_pictures, load_square
+from vd_core.inputs.pictures import contact_sheet, load_square
 from vd_core.inputs.subjects import Subject, load_subjects
 from vd_core.metrics.fidelity import refer_to
 from vd_core.metrics.report import to_unit
@@ -26,7 +27,9 @@ from vd_core.metrics.report import to_unit
 def mix(section: MixSection, name: str) -> None:
     """Prepare the subjects' pictures, the mixed dataset, the clip and the judges' references of one combination."""
     subjects = load_subjects(data_folder(name), section.subjects, section.placeholder_tokens)
-    paths = [find_pictures(s.folder) for s in subjects]
+    inspections = [inspect_pictures(s.folder) for s in subjects]
+    paths = use_all(inspections)
+    print_notes(inspections)
     pictures = [[load_square(p, section.resolution) for p in own] for own in paths]
     clip = load_reference(name, section)
     mixtures = draw_mixtures([len(own) for own in pictures], section.count, section.seed)
@@ -50,14 +53,28 @@ def load_reference(name: str, section: MixSection) -> list[Image.Image]:
     """The frames of the combination's reference clip; none if it has no motion prompt."""
     if section.clip_frames is None:
         return []
-    path = data_folder(name) / "motion.mp4"
-    if not path.is_file():
-        raise InputError(f"{path} is missing; put the clip there, or set params.yaml: combinations.{name}.motion_prompt to null")
-    return load_clip(path, section.clip_frames, section.resolution)
+    path = find_clip(data_folder(name))
+    if path is None:
+        missing = data_folder(name) / "motion.mp4"
+        raise InputError(f"{missing} is missing; put the clip there, or set params.yaml: combinations.{name}.motion_prompt to null")
+    clip = load_clip(path, section.clip_frames, section.resolution)
+    print(f"{path}: {len(clip.frames)} of {clip.total} frames")
+    for note in clip.notes:
+        print(f"  {note}")
+    return clip.frames
+
+
+def print_notes(inspections: list[Inspection]) -> None:
+    """Say once what was read of each subject."""
+    for inspection in inspections:
+        count = len(inspection.accepted)
+        print(f"{inspection.folder}: {count} picture{'s' * (count != 1)}")
+        for note in inspection.notes():
+            print(f"  {note}")
 
 
 def write_subjects(
-    folder: Path, subjects: list[Subject], paths: list[list[Path]], pictures: list[list[Image.Image]], resolution: int
+    folder: Path, subjects: list[Subject], paths: list[tuple[Path, ...]], pictures: list[list[Image.Image]], resolution: int
 ) -> None:
     """Write the squares, and what they were made of."""
     for subject, own in zip(subjects, pictures, strict=True):

@@ -25,8 +25,9 @@ from tasks.shared.params import load_params, merge
 from tasks.shared.paths import data_folder
 from vd_core.bases.stable_diffusion import Base, choose_device, choose_dtype
 from vd_core.files import write_json
+from vd_core.inputs.inspecting import inspect_pictures, use_all
 from vd_core.inputs.mixing import draw_mixtures, mix_pictures
-from vd_core.inputs.pictures import find_pictures, load_square
+from vd_core.inputs.pictures import load_square
 from vd_core.inputs.subjects import load_subjects
 from vd_core.studies.speed import FIGURES, Bench, Stepper, Version, build_bench, versions_of
 
@@ -42,7 +43,8 @@ def open_bench(name: str) -> Bench:
     subjects = load_subjects(data_folder(name), merged.subjects, merged.placeholder_tokens)
     models = build_sections(merged).finetune.models.model_copy(update={"precision": "float32"})  # each version is cast by itself
     base = open_base(models, merged.device, subjects)
-    pictures = [[load_square(p, base.resolution) for p in find_pictures(s.folder)] for s in subjects]
+    paths = use_all([inspect_pictures(s.folder) for s in subjects])
+    pictures = [[load_square(p, base.resolution) for p in own] for own in paths]
     mixtures = draw_mixtures([len(own) for own in pictures], merged.mix.count, merged.seed)
     mixed = [mix_pictures([own[m] for own, m in zip(pictures, chosen, strict=True)], base.resolution) for chosen in mixtures]
     return build_bench(base, subjects, pictures, mixed, merged.finetune.lora.rank, merged.finetune.lora.targets)

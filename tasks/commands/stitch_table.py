@@ -14,8 +14,9 @@ import numpy as np
 from PIL import Image
 
 from vd_core.inputs.bars import crop_bars
+from vd_core.inputs.inspecting import inspect_pictures, use_all
 from vd_core.inputs.mixing import mix_pictures
-from vd_core.inputs.pictures import find_pictures, load_picture
+from vd_core.inputs.pictures import load_picture
 from vd_core.metrics.stitch import has_seam
 from vd_core.toybox.world.draw import SIZE, draw_scene
 from vd_core.toybox.world.scenes import BACKGROUNDS, sample_scene
@@ -166,9 +167,10 @@ def main(folder: Path, seed: int = 0) -> None:
     """Print the table."""
     rng = np.random.default_rng(seed)
     folders = sorted(f for f in folder.iterdir() if f.is_dir())
-    subjects = [[crop_bars(load_picture(p)) for p in find_pictures(f)] for f in folders]
+    paths = use_all([inspect_pictures(f) for f in folders])
+    subjects = [[crop_bars(load_picture(p)) for p in own] for own in paths]
     whole = [p for own in subjects for p in own]
-    row("photographs as they are", [np.asarray(load_picture(p)) for f in folders for p in find_pictures(f)], False)
+    row("photographs as they are", [np.asarray(load_picture(p)) for own in paths for p in own], False)
     single = [np.asarray(crop_some(whole[i % len(whole)], rng)) for i in range(MANY)]
     many = mix(subjects, MANY, 2, rng)
     pairs, mixed = many[:FEW], [side_by_side(p) for p in many[:FEW]]

@@ -26,7 +26,7 @@ class Section(BaseModel):
 
 
 class Combination(BaseModel):
-    """What a person works on. The subjects are folders of `data/<combination>/`; a motion needs `motion.mp4` beside them.
+    """What a person works on. The subjects are folders of `data/<combination>/`; a motion needs a clip, `motion.mp4`, beside them.
 
     Besides these keys it may hold those of OVERRIDES.
     """

@@ -1,47 +1,19 @@
-"""A person's pictures into clean RGB pictures, or a clear error."""
+"""Pictures as squares, as tensors and as sheets."""
 
-import warnings
 from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from vd_core.errors import InputError
 from vd_core.inputs.bars import crop_bars
-
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
-SMALLEST_SIDE = 16
-
-
-def find_pictures(folder: Path) -> list[Path]:
-    """The pictures of `folder` by name; InputError if it holds none, or links: DVC would not notice what changes behind them."""
-    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
-    for path in (folder, *paths):
-        if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            raise InputError(f"{path} is a link or a device; put the pictures themselves there")
-    if not paths:
-        raise InputError(f"{folder}/ holds no picture ({', '.join(sorted(SUFFIXES))}); put three to five of the subject there")
-    return paths
+from vd_core.inputs.decoding import read_picture
 
 
 def load_picture(path: Path) -> Image.Image:
     """One picture, upright, in RGB; InputError if it cannot be read or is too small."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as file:
-                picture = ImageOps.exif_transpose(file).convert("RGB")
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{path} is not a readable picture ({type(error).__name__}); replace or remove it") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise InputError(f"{path} has too many pixels; shrink it below {Image.MAX_IMAGE_PIXELS:,} or remove it") from None
-    if min(picture.size) < SMALLEST_SIDE:
-        raise InputError(
-            f"{path} is {picture.width} x {picture.height}; at least {SMALLEST_SIDE} x {SMALLEST_SIDE} is needed: replace or remove it"
-        )
-    return picture
+    return read_picture(path).picture
 
 
 def load_square(path: Path, resolution: int) -> Image.Image:
