@@ -15,12 +15,17 @@ from tasks.shared.paths import data_folder, run_folder
 from tasks.shared.sections import MixSection
 from vd_core.errors import InputError
 from vd_core.files import sha256_of, write_json
+from vd_core.inputs.bars import crop_bars
 from vd_core.inputs.clips import find_clip, load_clip
+from vd_core.inputs.crop import crop_to_square
 from vd_core.inputs.inspecting import Inspection, inspect_pictures, use_all
 from vd_core.inputs.mixing import draw_mixtures, mix_pictures
-from vd_core.inputs.pictures import contact_sheet, load_square
+from vd_core.inputs.pictures import labelled_sheet, load_picture, load_square
 from vd_core.inputs.subjects import Subject, load_subjects
 from vd_core.metrics.fidelity import refer_to
+from vd_core.metrics.find_subject import find_subject
+from vd_core.metrics.judges import Judges
+from vd_core.metrics.nouns import known_noun
 from vd_core.metrics.report import to_unit
 
 
@@ -30,11 +35,11 @@ def mix(section: MixSection, name: str) -> None:
     inspections = [inspect_pictures(s.folder) for s in subjects]
     paths = use_all(inspections)
     print_notes(inspections)
-    pictures = [[load_square(p, section.resolution) for p in own] for own in paths]
+    judges = open_judges(section.judging)
+    pictures = [make_squares(judges, s, own, section) for s, own in zip(subjects, paths, strict=True)]
     clip = load_reference(name, section)
     mixtures = draw_mixtures([len(own) for own in pictures], section.count, section.seed)
     mixed = [mix_pictures([own[m] for own, m in zip(pictures, chosen, strict=True)], section.resolution) for chosen in mixtures]
-    judges = open_judges(section.judging)
     references = {s.name: refer_to(judges, s.class_noun, to_unit(own)).embeddings for s, own in zip(subjects, pictures, strict=True)}
     with replaced_folder(name, "mix") as folder:
         write_subjects(folder / "subjects", subjects, paths, pictures, section.resolution)
@@ -45,8 +50,24 @@ def mix(section: MixSection, name: str) -> None:
         write_json(folder / "clip" / "about.json", {"frames": len(clip), "resolution": section.resolution})
         (folder / "references").mkdir()
         save_file(references, folder / "references" / "references.safetensors")
-        contact_sheet([mixed[i : i + 8] for i in range(0, len(mixed), 8)]).save(folder / "sheet.jpg", quality=90)
+        rows = {s.name: own for s, own in zip(subjects, pictures, strict=True)} | {"mixed": mixed}
+        labelled_sheet(rows).save(folder / "sheet.jpg", quality=90)
     print(f"{len(mixed)} mixed pictures of {len(subjects)} subjects in {run_folder(name, 'mix')}/")
+
+
+def make_squares(judges: Judges, subject: Subject, paths: list[Path], section: MixSection) -> list[Image.Image]:
+    """A subject's squares; with crop: subject around what the detector finds of its noun, and the middle square where it finds nothing."""
+    if section.crop == "center":
+        return [load_square(p, section.resolution) for p in paths]
+    noun = known_noun(judges.labels, subject.class_noun)
+    pictures = [crop_bars(load_picture(p)) for p in paths]
+    boxes = [find_subject(judges, p, subject.class_noun) if noun else None for p in pictures]
+    missed = ", ".join(p.name for p, box in zip(paths, boxes, strict=True) if not box)
+    if noun is None:
+        print(f"{subject.folder}: '{subject.class_noun}' is not among the detector's nouns; the middle squares are used: {missed}")
+    elif missed:
+        print(f"{subject.folder}: no {noun} was found, so the middle square is used: {missed}")
+    return [crop_to_square(p, box, section.resolution) for p, box in zip(pictures, boxes, strict=True)]
 
 
 def load_reference(name: str, section: MixSection) -> list[Image.Image]:

@@ -80,6 +80,7 @@ def build_sections(m: Merged) -> Sections:
             subjects=m.subjects,
             placeholder_tokens=m.placeholder_tokens,
             count=m.mix.count,
+            crop=m.mix.crop,
             seed=m.seed,
             resolution=read_resolution(m.source),
             clip_frames=m.motion.frames if m.motion_prompt is not None else None,

@@ -74,6 +74,7 @@ class Params(Section):
 
 class Mix(Section):
     count: PositiveInt
+    crop: Literal["subject", "center"]
 
 
 class Hlr(Section):

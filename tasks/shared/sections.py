@@ -35,6 +35,7 @@ class MixSection(Section):
     subjects: tuple[str, ...]
     placeholder_tokens: tuple[str, ...]
     count: int
+    crop: Literal["subject", "center"]
     seed: int
     resolution: int
     clip_frames: int | None

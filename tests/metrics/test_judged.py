@@ -97,6 +97,15 @@ def test_a_noun_that_the_detector_lacks_refers_to_the_whole_picture() -> None:
     torch.testing.assert_close(reference.embeddings[0], torch.tensor([1.0, 1, 1]) / 3**0.5)
 
 
+def test_a_tabby_cat_is_a_cat() -> None:
+    """A noun of two words was compared whole with the detector's: its boxes stood for every subject, and it was never found in its own pictures."""
+    tabby = SubjectReference("tabby cat", BLUE[None])
+    reference = refer_to(KnownJudges(), "tabby cat", frame(RED, BLUE)[None])
+    torch.testing.assert_close(reference.embeddings[0], BLUE)
+    scores = score_frames(KnownJudges(), frame(BLUE)[None], [SUBJECTS[0], tabby])[0]
+    assert np.isnan(scores[0]) and scores[1].round(3) == 1
+
+
 def test_temporal_consistency_is_the_mean_over_all_pairs() -> None:
     frames = torch.rand(5, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     flat = [f.flatten() / f.norm() for f in frames]

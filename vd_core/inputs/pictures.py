@@ -10,6 +10,9 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from vd_core.inputs.bars import crop_bars
 from vd_core.inputs.decoding import read_picture
 
+LABEL = 22
+"""Pixels of a name above its pictures on a sheet."""
+
 
 def load_picture(path: Path) -> Image.Image:
     """One picture, upright, in RGB; InputError if it cannot be read or is too small."""
@@ -47,6 +50,18 @@ def contact_sheet(rows: list[list[Image.Image]], tile: int = 128, gap: int = 4) 
             resample = Image.Resampling.NEAREST if picture.width < tile else Image.Resampling.LANCZOS
             sheet.paste(picture.resize((tile, tile), resample), (gap + c * (tile + gap), gap + r * (tile + gap)))
     return sheet
+
+
+def labelled_sheet(groups: dict[str, list[Image.Image]], columns: int = 8, tile: int = 128) -> Image.Image:
+    """A contact sheet of named groups, each in rows of its own under its name."""
+    sheets = [contact_sheet([own[i : i + columns] for i in range(0, len(own), columns)], tile) for own in groups.values()]
+    whole = Image.new("RGB", (max(s.width for s in sheets), sum(s.height + LABEL for s in sheets)), "white")
+    top = 0
+    for name, sheet in zip(groups, sheets, strict=True):
+        ImageDraw.Draw(whole).text((5, top + 2), name, fill="black", font=ImageFont.load_default(15))
+        whole.paste(sheet, (0, top + LABEL))
+        top += LABEL + sheet.height
+    return whole
 
 
 def numbered_sheet(pictures: list[Image.Image], chosen: Collection[int] = (), columns: int = 4, tile: int = 128) -> Image.Image:

@@ -8,6 +8,7 @@ from scipy.optimize import linear_sum_assignment
 from torchvision.ops import nms
 
 from vd_core.metrics.judges import Judges
+from vd_core.metrics.nouns import known_noun
 
 DETECTION_SCORE = 0.5
 SAME_THING = 0.7
@@ -50,11 +51,11 @@ def refer_to(judges: Judges, class_noun: str, pictures: torch.Tensor) -> Subject
 
     No other noun's box: where the detector does not know the noun, its best box may be the bench that the subject sits on.
     """
-    size = judges.identity.config.image_size
+    size, noun = judges.identity.config.image_size, known_noun(judges.labels, class_noun)
     crops = []
     for picture, found in zip(pictures, detect(judges, pictures), strict=True):
         boxes = found["boxes"]
-        named = [i for i, label in enumerate(found["labels"].tolist()) if judges.labels[label] == class_noun]
+        named = [i for i, label in enumerate(found["labels"].tolist()) if judges.labels[label] == noun]
         chosen = boxes[named[:1]]
         whole = torch.tensor([[0, 0, picture.shape[2], picture.shape[1]]])
         crops.append(crop_boxes(picture, chosen if len(chosen) else whole, size))
@@ -84,8 +85,8 @@ def score_frames(judges: Judges, frames: torch.Tensor, subjects: list[SubjectRef
 def may_stand(judges: Judges, labels: torch.Tensor, subjects: list[SubjectReference]) -> np.ndarray:
     """Which detections `labels` `[n]` may stand for which subjects: bool `[subjects, n]`; not those that are called another subject's noun."""
     nouns = [judges.labels[label] for label in labels.tolist()]
-    others = {s.class_noun for s in subjects}
-    return np.array([[noun == s.class_noun or noun not in others for noun in nouns] for s in subjects])
+    asked = [known_noun(judges.labels, s.class_noun) for s in subjects]
+    return np.array([[noun == own or noun not in asked for noun in nouns] for own in asked])
 
 
 def assign(cosines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,24 @@
+"""Where a given picture shows its subject."""
+
+import numpy as np
+import torch
+from PIL import Image
+
+from vd_core.metrics.fidelity import detect
+from vd_core.metrics.judges import Judges
+from vd_core.metrics.nouns import known_noun
+
+SEEN_SIDE = 1333
+"""Pixels of the longer side of what the detector is shown: it shrinks larger pictures to this itself."""
+
+
+def find_subject(judges: Judges, picture: Image.Image, class_noun: str) -> tuple[float, float, float, float] | None:
+    """The surest box of the noun, (left, top, right, bottom) in the picture's pixels; None if nothing is found."""
+    noun, scale = known_noun(judges.labels, class_noun), max(1.0, max(picture.size) / SEEN_SIDE)
+    seen = picture.resize((round(picture.width / scale), round(picture.height / scale))) if scale > 1 else picture
+    found = detect(judges, torch.from_numpy(np.array(seen)).permute(2, 0, 1)[None].float() / 255)[0]
+    for box, label in zip(found["boxes"].tolist(), found["labels"].tolist(), strict=True):
+        if judges.labels[label] == noun:
+            left, top, right, bottom = (v * scale for v in box)
+            return left, top, right, bottom
+    return None
