@@ -28,7 +28,7 @@ def split_subject(text: str) -> tuple[str, Path]:
 def check_line(text: str) -> None:
     """InputError if a noun or prompt is empty, not one line, or certainly longer than a base reads."""
     if not text.strip() or not text.strip().isprintable():
-        raise InputError(f"{ascii(text)} is not one line of words; write it again")
+        raise InputError(f"{text!a} is not one line of words; write it again")
     if len(text.split()) > MOST_WORDS:
         raise InputError(f"'{text[:40]}...' has {len(text.split())} words; a base reads at most {MOST_WORDS}: shorten it")
 

@@ -137,7 +137,9 @@ def test_what_a_killed_command_left_aside_is_not_taken(project: Path) -> None:
     assert [p.name for p in Path("data").iterdir()] == ["pets"]
 
 
-OWN_STYLE = "base: 'toybox'   # mine\ncombinations:\n    toys:\n        prompts: [ a,b ]   # two\n        # below\n\n# about the seed\nseed: 0\n"
+OWN_STYLE = (
+    "base: 'toybox'   # mine\ncombinations:\n    toys:\n        prompts: [ a,b ]   # two\n        # below\n\n# about the seed\nseed: 0\n"
+)
 
 
 @pytest.mark.parametrize(
