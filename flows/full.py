@@ -15,6 +15,7 @@ from tqdm import tqdm
 from flows.approval import Approval, approve
 from flows.quiet import drop_tracebacks
 from flows.reproduce import StageError, reproduce, restore
+from tasks.checks.everything import refuse
 from tasks.shared.params import load_params, raise_sampling_round
 from tasks.shared.paths import metrics_path, run_folder
 from vd_core.errors import InputError
@@ -36,6 +37,7 @@ def full(
     if not debug:
         drop_tracebacks()
     load_params().combination(combination)
+    refuse(combination)
     restore(combination)
     reproduce("settings", combination)
     reproduce("mix", combination)

@@ -1,6 +1,7 @@
 """mix → runs/<combination>/finetune: the subjects' LoRA and visual adapter by Disen-Mix finetuning, or another method's weights."""
 
 from tasks.shared.command import replaced_folder, run_stage
+from tasks.shared.judging import require_judges
 from tasks.shared.opening import open_base
 from tasks.shared.paths import run_folder
 from tasks.shared.prepared import read_mixed, read_prepared
@@ -15,6 +16,8 @@ def finetune(section: FinetuneSection, name: str) -> None:
     if launch("tasks.finetune", name, section.processes):
         return
     prepared = read_prepared(name)
+    if section.training.validation.every:
+        require_judges(section.judging)
     base = open_base(section.models, section.device, prepared.subjects)
     progress = validated(open_progress(name, "finetune"), name, section, base, prepared.subjects)
     with replaced_folder(name, "finetune") as folder:

@@ -10,7 +10,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from tasks.shared.command import replaced_folder, run_stage
-from tasks.shared.judging import open_judges
+from tasks.shared.judging import open_judges, require_judges
 from tasks.shared.paths import data_folder, run_folder
 from tasks.shared.sections import MixSection
 from vd_core.errors import InputError
@@ -31,6 +31,7 @@ from vd_core.metrics.report import to_unit
 
 def mix(section: MixSection, name: str) -> None:
     """Prepare the subjects' pictures, the mixed dataset, the clip and the judges' references of one combination."""
+    require_judges(section.judging)
     subjects = load_subjects(data_folder(name), section.subjects, section.placeholder_tokens)
     inspections = [inspect_pictures(s.folder) for s in subjects]
     paths = use_all(inspections)

@@ -20,7 +20,7 @@ def motion(section: MotionSection, name: str) -> None:
         print(f"params.yaml: combinations.{name}.motion_prompt is null; using the base's own motion modules")
         return
     clip = read_clip(name)
-    base = open_base(section.models, section.device, [])
+    base = open_base(section.models, section.device, [], motion=True)
     progress = open_progress(name, "motion")
     with replaced_folder(name, "motion") as folder:
         model = finetune_motion(base, clip, section.prompt, section.training, progress)

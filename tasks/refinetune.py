@@ -3,6 +3,7 @@
 import shutil
 
 from tasks.shared.command import replaced_folder, run_stage
+from tasks.shared.judging import require_judges
 from tasks.shared.opening import open_base
 from tasks.shared.paths import picks_path, run_folder
 from tasks.shared.picks import read_candidates, read_picks, resolve_picks
@@ -29,6 +30,8 @@ def refinetune(section: RefinetuneSection, name: str) -> None:
         reason = "approval: skip" if not paths else "re-finetuning supports disen_mix only"
         print(f"{reason}; keeping the finetuned weights")
         return
+    if section.training.validation.every:
+        require_judges(section.judging)
     base = open_base(section.models, section.device, prepared.subjects)
     progress = validated(open_progress(name, "refinetune"), name, section, base, prepared.subjects)
     picked = [load_picture(p) for p in paths]

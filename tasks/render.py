@@ -9,12 +9,14 @@ from tqdm import tqdm
 
 from tasks.shared.command import replaced_folder, run_stage
 from tasks.shared.judging import open_picture_judge
+from tasks.shared.locating import require
 from tasks.shared.opening import open_base
 from tasks.shared.paths import run_folder
 from tasks.shared.prepared import Prepared, read_prepared
 from tasks.shared.sections import RenderSection
 from vd_core.bases.encode import embed_prompts
 from vd_core.bases.stable_diffusion import Base
+from vd_core.bases.wanted import wanted_parts
 from vd_core.files import write_json
 from vd_core.generation.customised import Generate, customise_animatediff, customise_text2video_zero
 from vd_core.inputs.clips import save_frames
@@ -32,12 +34,13 @@ def render(section: RenderSection, name: str) -> None:
     prepared, chosen = read_prepared(name), section.render
     prompts = [scene_prompt(prepared.subjects, scene) for scene in section.prompts]
     tries = chosen.seeds_tried
+    require(wanted_parts(section.models.source, motion="animatediff" in chosen.generators))
     judge = build_judge(name, section, prepared) if tries > 1 else None
     videos, rows = [], []
     progress = tqdm(total=len(prompts) * len(chosen.generators) * tries, desc="rendering", unit="clip")
     with replaced_folder(name, "render") as folder:
         for generator in chosen.generators:
-            base = open_base(section.models, section.device, prepared.subjects)
+            base = open_base(section.models, section.device, prepared.subjects, motion=generator == "animatediff")
             generate = customise(generator, base, run_folder(name, "swap"), section)
             prompt_embeds = embed_prompts(base, prompts)
             base.let_go("text_encoder")

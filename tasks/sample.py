@@ -1,7 +1,7 @@
 """mix, finetune → runs/<combination>/sample: HLR's candidates (III-D), scored by our own metrics, best first."""
 
 from tasks.shared.command import replaced_folder, run_stage
-from tasks.shared.judging import open_picture_judge
+from tasks.shared.judging import open_picture_judge, require_judges
 from tasks.shared.opening import open_base
 from tasks.shared.paths import picks_path, run_folder
 from tasks.shared.prepared import read_prepared
@@ -19,6 +19,7 @@ def sample(section: SampleSection, name: str) -> None:
     """Sample, score and rank candidate pictures of all subjects together."""
     prepared, count, sampling = read_prepared(name), section.candidates, section.sampling
     subjects = prepared.subjects
+    require_judges(section.judging)
     base = open_base(section.models, section.device, subjects)
     load_customisation(base, run_folder(name, "finetune"))
     related = section.related_prompts or ("",)

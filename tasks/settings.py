@@ -10,7 +10,8 @@ from pathlib import Path
 from diffusers import MotionAdapter
 
 from tasks.shared.command import run_command
-from tasks.shared.params import PARAMS, Merged, load_params, merge
+from tasks.shared.frames import check_frames
+from tasks.shared.params import Merged, load_params, merge
 from tasks.shared.paths import settings_path
 from tasks.shared.sections import (
     EncodeSection,
@@ -28,7 +29,6 @@ from tasks.shared.sections import (
     write_sections,
 )
 from vd_core.bases.stable_diffusion import read_resolution
-from vd_core.errors import InputError
 from vd_core.files import sha256_of
 from vd_core.seeds import seed_for
 
@@ -40,29 +40,16 @@ def settings(name: str) -> None:
     before = None
     merged = merge(load_params(), name)
     while merged != before:  # whatever was edited in this second counts too
-        check_frames(merged)
+        check_frames(merged, most_frames(merged))
         write_sections(name, build_sections(merged))
         before, merged = merged, merge(load_params(), name)
     print(f"settings of {name} on {merged.base}: {settings_path(name)}")
 
 
-def check_frames(merged: Merged) -> None:
-    """InputError if AnimateDiff or the motion finetuning want more frames than the motion modules can hold, or there are no motion modules."""
+def most_frames(merged: Merged) -> int | None:
+    """How many frames the motion modules can hold, from their configuration; None if the base has none."""
     adapter = merged.source.motion_adapter
-    wanted = {"motion.frames": merged.motion.frames} if merged.motion_prompt is not None else {}
-    if "animatediff" in merged.render.generators:
-        wanted |= {"render.animatediff_frames": merged.render.animatediff_frames}
-    if wanted and adapter is None:
-        raise InputError(
-            f"base {merged.base} has no motion modules: remove animatediff from render.generators and set motion_prompt to null ({PARAMS}), "
-            "or take sd15"
-        )
-    if adapter is None:
-        return
-    most = MotionAdapter.load_config(adapter.path, revision=adapter.revision)["motion_max_seq_length"]
-    for key, frames in wanted.items():
-        if frames > most:
-            raise InputError(f"{key} is {frames}; the motion modules of {merged.base} hold at most {most}: lower it")
+    return MotionAdapter.load_config(adapter.path, revision=adapter.revision)["motion_max_seq_length"] if adapter else None
 
 
 def build_sections(m: Merged) -> Sections:

@@ -5,6 +5,7 @@ from functools import partial
 
 from safetensors.torch import load_file
 
+from tasks.shared.locating import require
 from tasks.shared.paths import run_folder
 from tasks.shared.sections import Judging
 from vd_core.errors import InputError
@@ -12,10 +13,17 @@ from vd_core.inputs.subjects import Subject
 from vd_core.metrics.fidelity import SubjectReference
 from vd_core.metrics.judges import Judges
 from vd_core.metrics.report import judge_picture, load_judges
+from vd_core.metrics.wanted import wanted_judges
+
+
+def require_judges(judging: Judging) -> None:
+    """InputError in one line if a judge is neither here nor to be fetched."""
+    require(wanted_judges(judging.judges))
 
 
 def open_judges(judging: Judging) -> Judges:
     """The judges of a section; InputError if they cannot be fetched."""
+    require_judges(judging)
     try:
         return load_judges(judging.judges)
     except OSError as error:

@@ -2,14 +2,20 @@
 
 from accelerate import PartialState
 
+from tasks.shared.locating import require
 from tasks.shared.paths import CACHE
 from tasks.shared.sections import Models
 from vd_core.bases.stable_diffusion import Base, choose_device, choose_dtype, load_base
+from vd_core.bases.wanted import wanted_parts
 from vd_core.inputs.subjects import Subject, check_placeholder_tokens
 
 
-def open_base(models: Models, device: str, subjects: list[Subject]) -> Base:
-    """The base of a section on its device, its precision decided here and said once; every subject's placeholder checked against its tokenizer."""
+def open_base(models: Models, device: str, subjects: list[Subject], motion: bool = False) -> Base:
+    """The base of a section on its device, with its motion modules if `motion`, its precision decided here and said once.
+
+    InputError if weights are missing, or if a subject's placeholder is not one token of its tokenizer.
+    """
+    require(wanted_parts(models.source, motion))
     chosen = choose_device(device)
     PartialState(cpu=chosen.type == "cpu")  # each process that accelerate launched takes its own GPU
     dtype = choose_dtype(models.precision, chosen)

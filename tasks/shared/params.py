@@ -165,6 +165,12 @@ def merge(params: Params, name: str) -> Merged:
         raise InputError(f"{where}: {explain(error)}") from None
 
 
+def merge_new(params: Params, name: str, entry: dict[str, Any]) -> Merged:
+    """The settings of a combination that params.yaml does not have yet."""
+    combination = Combination.model_validate(entry)
+    return merge(params.model_copy(update={"combinations": {**params.combinations, name: combination}}), name)
+
+
 def read_preset(base: str) -> dict[str, Any]:
     """presets/<base>.yaml; InputError if there is none."""
     known = sorted(p.stem for p in PRESETS.glob("*.yaml"))

@@ -43,6 +43,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "presets").mkdir()
     preset = overlay(read_yaml(root / "presets" / "toybox.yaml"), {"hlr": {"min_picks": 1}})
     (tmp_path / "presets" / "toybox.yaml").write_text(yaml.safe_dump(preset))
+    shutil.copytree(root / "data" / "toys", tmp_path / "data" / "toys")
+    (tmp_path / "models").symlink_to(root / "models")
     write_candidates(tmp_path / "runs" / "toys" / "sample", 4)
     rows = json.loads((tmp_path / "runs/toys/sample/candidates.json").read_text())
     for row in rows:

@@ -11,6 +11,15 @@ def knows_words(tokenizer: Tokenizer, text: str) -> bool:
     return len(tokenizer.tokenize(text)) == len(text.split())
 
 
+def cut_words(tokenizer: Tokenizer, text: str) -> str:
+    """The words at the end of `text` that a text encoder would not read; "" if it reads all. It reads a start and an end token too."""
+    room, words = tokenizer.model_max_length - 2, text.split()
+    if len(tokenizer.tokenize(text)) <= room:
+        return ""
+    fits = [n for n in range(len(words)) if len(tokenizer.tokenize(" ".join(words[:n]))) <= room]
+    return " ".join(words[fits[-1] :])
+
+
 def mixed_prompt(subjects: list[Subject]) -> str:
     """P_c: "a sks dog, a krk cat"; from three on "..., and a slk toy"."""
     names = [s.instance_prompt for s in subjects]

@@ -12,6 +12,8 @@ from vd_core.errors import InputError
 class Tokenizer(Protocol):
     """What is asked of a tokenizer here."""
 
+    model_max_length: int
+
     def tokenize(self, text: str) -> list[str]: ...
 
 

@@ -1,0 +1,85 @@
+"""What a person gave: subjects and their pictures, the clip, prompts against the base's tokenizer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tasks.checks.clips import look_at_clip
+from tasks.checks.finding import Finding
+from tasks.shared.params import Merged
+from tasks.shared.paths import data_folder
+from vd_core.errors import InputError
+from vd_core.hub import Located
+from vd_core.inputs.clips import find_clip
+from vd_core.inputs.inspecting import inspect_pictures, problems
+from vd_core.inputs.prompts import cut_words, extended_prompt, scene_prompt
+from vd_core.inputs.subjects import Subject, check_placeholder_tokens, load_subjects
+from vd_core.settings import Part
+
+if TYPE_CHECKING:
+    from transformers import CLIPTokenizer
+
+
+def check_subject(subject: Subject) -> Finding:
+    """One subject's pictures."""
+    inspection = inspect_pictures(subject.folder)
+    count = f"{len(inspection.accepted)} picture{'s' * (len(inspection.accepted) != 1)}"
+    if wrong := problems(inspection):
+        return Finding(subject.name, "stops", "; ".join([count, *wrong]))
+    notes = inspection.notes()
+    return Finding(subject.name, "warning" if notes else "ok", "; ".join([count, *notes]))
+
+
+def check_clip(merged: Merged, combination: str) -> list[Finding]:
+    """The clip, if the combination has a motion prompt."""
+    try:
+        path = find_clip(data_folder(combination))
+        if merged.motion_prompt is None:
+            return [Finding("clip", "warning", f"{path} is not used, because motion_prompt is null")] if path else []
+        if path is None:
+            missing = data_folder(combination) / "motion.mp4"
+            return [Finding("clip", "stops", f"{missing} is missing; put the clip there, or set motion_prompt to null")]
+        clip = look_at_clip(path, merged.motion.frames)
+    except InputError as error:
+        return [Finding("clip", "stops", str(error))]
+    return [
+        Finding("clip", "warning" if clip.notes else "ok", "; ".join([f"{path}, {len(clip.frames)} of {clip.total} frames", *clip.notes]))
+    ]
+
+
+def read_subjects(merged: Merged, combination: str) -> list[Subject]:
+    """The combination's subjects; InputError as the mix stage would say it."""
+    return load_subjects(data_folder(combination), merged.subjects, merged.placeholder_tokens)
+
+
+def check_words(merged: Merged, subjects: list[Subject], place: Located) -> list[Finding]:
+    """Prompts and placeholders, if the tokenizer's files are here."""
+    if place.state != "here" or Path(place.wanted.path).is_file():
+        return [Finding("prompts", "ok", f"{len(merged.prompts)}; their length is checked once the tokenizer is here")]
+    return check_prompts(merged, subjects, open_tokenizer(merged.source.pipeline))
+
+
+def open_tokenizer(pipeline: Part) -> CLIPTokenizer:
+    """The base's tokenizer, whose files are here."""
+    from transformers import CLIPTokenizer  # a second that other checks need not wait for
+
+    return CLIPTokenizer.from_pretrained(pipeline.path, subfolder="tokenizer", revision=pipeline.revision, local_files_only=True)
+
+
+def check_prompts(merged: Merged, subjects: list[Subject], tokenizer: CLIPTokenizer) -> list[Finding]:
+    """Every prompt against the tokens that the base reads, and each placeholder, which must be one token."""
+    prompts = [extended_prompt(subjects), *(scene_prompt(subjects, p) for p in (*merged.hlr.related_prompts, *merged.prompts))]
+    if merged.motion_prompt is not None:
+        prompts.append(merged.motion_prompt)
+    findings = [
+        Finding("prompts", "stops", f"'{prompt[:60]}...' is too long for the base, which would not read '{cut}'; shorten it")
+        for prompt in prompts
+        if (cut := cut_words(tokenizer, prompt))
+    ]
+    findings = findings or [Finding("prompts", "ok", f"{len(merged.prompts)}; none is cut")]
+    try:
+        check_placeholder_tokens(subjects, tokenizer)
+    except InputError as error:
+        return [*findings, Finding("tokens", "stops", str(error))]
+    return [*findings, Finding("tokens", "ok", ", ".join(f"{s.name}: {s.placeholder_token}" for s in subjects))]

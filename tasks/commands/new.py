@@ -1,0 +1,110 @@
+"""A new combination of your own pictures: data/<name>/ and its entry in params.yaml, or nothing at all."""
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from filelock import FileLock
+
+from tasks.checks.adding import add_combination, check_new_name, entry_of
+from tasks.checks.clips import look_at_clip
+from tasks.checks.copying import Copied, copy_subject
+from tasks.checks.nouns import check_line, folder_names, split_subject
+from tasks.shared.frames import check_frames
+from tasks.shared.params import PARAMS, Merged, load_params, merge_new
+from tasks.shared.paths import data_folder
+from vd_core.errors import InputError
+from vd_core.inputs.prompts import scene_prompt
+from vd_core.inputs.subjects import load_subjects
+
+
+def main(
+    name: Annotated[str, typer.Argument(help="what to call the combination: lower-case letters, digits, - and _")],
+    subject: Annotated[list[str], typer.Option(help='noun=folder, once a subject: dog=~/Pictures/rex, "tabby cat"=~/Pictures/mia')],
+    prompt: Annotated[
+        list[str],
+        typer.Option(help='the scene alone, once a video: "are surfing in the ocean"; the subjects\' own names are put before it'),
+    ],
+    base: Annotated[str, typer.Option(help="a file of presets/: sd15, sd21, toybox")] = "sd15",
+    motion: Annotated[Path | None, typer.Option(help="a clip whose motion you want; needs --motion-prompt")] = None,
+    motion_prompt: Annotated[str | None, typer.Option(help='what the clip shows: "a man is skiing in the snow"')] = None,
+) -> None:
+    """Copy your pictures into data/<name>/ and add the combination to params.yaml. Your own files stay as they are."""
+    try:
+        with FileLock(PARAMS.with_suffix(".lock.tmp")):
+            create(name, base, subject, prompt, motion, motion_prompt)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
+def create(name: str, base: str, subjects: list[str], prompts: list[str], motion: Path | None, motion_prompt: str | None) -> None:
+    """Check everything, copy aside, put it in place, and name it in params.yaml last."""
+    params = load_params()
+    check_new_name(name, params)
+    if (motion is None) != (motion_prompt is None):
+        raise InputError("--motion and --motion-prompt belong together; give both or none")
+    for text in (*prompts, *([motion_prompt] if motion_prompt is not None else [])):
+        check_line(text)
+    given = [split_subject(text) for text in subjects]
+    names = folder_names([noun for noun, _ in given])
+    entry = entry_of(base, names, [p.strip() for p in prompts], motion_prompt and motion_prompt.strip())
+    merged = merge_new(params, name, entry)
+    check_frames(merged, None)
+    if len(names) > len(merged.placeholder_tokens):
+        raise InputError(f"{len(names)} subjects were given; base {base} has words for {len(merged.placeholder_tokens)}")
+    target = data_folder(name)
+    aside = target.with_name(f".{name}.new")
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        copied = [copy_subject(folder.expanduser(), noun, aside / own) for (noun, folder), own in zip(given, names, strict=True)]
+        copy_clip(motion, aside, merged)
+        put_in_place(name, aside, entry)
+    except OSError as error:
+        raise InputError(f"{error.filename or target} cannot be copied ({error.strerror or error}); nothing was changed") from None
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    report(name, merged, copied)
+
+
+def copy_clip(motion: Path | None, folder: Path, merged: Merged) -> None:
+    """The clip as `motion.mp4`, whatever its ending: it is read by its content."""
+    if motion is None:
+        return
+    source = motion.expanduser()
+    if not source.is_file():
+        raise InputError(f"--motion: {source} is no file; name the clip")
+    shutil.copyfile(source, folder / "motion.mp4")
+    try:
+        look_at_clip(folder / "motion.mp4", merged.motion.frames)
+    except InputError as error:
+        raise InputError(str(error).replace(str(folder / "motion.mp4"), str(source))) from None
+
+
+def put_in_place(name: str, aside: Path, entry: dict) -> None:
+    """The data first, params.yaml last; without the entry the data go too."""
+    target = data_folder(name)
+    aside.replace(target)
+    try:
+        add_combination(name, entry)
+    except BaseException:
+        shutil.rmtree(target, ignore_errors=True)
+        raise
+
+
+def report(name: str, merged: Merged, copied: list[Copied]) -> None:
+    """Say what was done, and what comes next."""
+    for own in copied:
+        print(f"{own.folder}: {own.count} picture{'s' * (own.count != 1)} of '{own.noun}'" + "".join(f"\n  {note}" for note in own.notes))
+    subjects = load_subjects(data_folder(name), merged.subjects, merged.placeholder_tokens)
+    for prompt in merged.prompts:
+        print(f'video of "{scene_prompt(subjects, prompt)}"')
+    print(f"added to {PARAMS}: combinations.{name}. Next:")
+    print(f"  python -m tasks.commands.check {name}")
+    print(f"  python -m flows.full run --combination {name}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
