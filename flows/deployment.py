@@ -3,6 +3,7 @@
 import hashlib
 import sys
 from pathlib import Path
+from typing import Literal
 
 from prefect import Flow, get_client
 from prefect.exceptions import ObjectNotFound
@@ -12,7 +13,7 @@ FOLDER = "folder: "
 
 def offer_combinations(flow: Flow, combinations: list[str]) -> None:
     """Let the run form list these combinations."""
-    flow.parameters.properties["combination"]["enum"] = combinations
+    flow.fn.__annotations__["combination"] = Literal[tuple(combinations)]  # Prefect makes the form from the annotations
 
 
 def tag_of(folder: Path) -> str:

@@ -13,7 +13,7 @@ from pydantic import Field
 from flows.approval import Approval, approve
 from flows.deployment import describe_start, name_deployment, offer_combinations, tag_of
 from flows.quiet import drop_tracebacks
-from flows.reproduce import reproduce, restore
+from flows.reproduce import reproduce, require_git, restore
 from flows.server import connected, require_server
 from flows.terminal import one_line_errors
 from tasks.shared.params import load_params, raise_sampling_round
@@ -77,6 +77,7 @@ def serve() -> None:
     """Serve the deployment videodreamer/full from this process until it is stopped."""
     with one_line_errors():
         api_url = get_current_settings().api.url or ""
+        require_git(ROOT)
         require_server(api_url)
         combinations = list(load_params().combinations)
         offer_combinations(full, combinations)
@@ -103,6 +104,7 @@ def run(
     """Run the flow here and now, on the server of PREFECT_API_URL, or else on one that ends with the run."""
     with one_line_errors(debug):
         load_params().combination(combination)
+        require_git(ROOT)
         with connected():
             metrics = full(combination, approval, wait_days, debug)
         print(json.dumps(metrics, indent=1))

@@ -11,10 +11,10 @@ LOGGERS = ("prefect.flow_runs", "prefect.task_runs")
 
 
 def drop_traceback(record: logging.LogRecord) -> bool:
-    """Keep the record, without the traceback if its error is one of ours, a full disk, or the wish of a person to end the run."""
+    """Whether to keep the record; without the traceback if its error is one of ours, a full disk, or the wish of a person to end the run."""
     if record.exc_info and record.exc_info[1] and is_expected(record.exc_info[1]):
         record.exc_info = None
-    return True
+    return not record.getMessage().startswith("Crash detected! Execution was aborted")  # the run's last line says the same
 
 
 def is_expected(error: BaseException) -> bool:

@@ -28,6 +28,15 @@ PERCENT = re.compile(r"(\d{1,3})%\|")
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "17179869184"}
 
 
+NO_GIT = "this folder has no .git, which DVC needs: clone the repository, or run 'git init' here"
+
+
+def require_git(folder: Path) -> None:
+    """InputError if neither `folder` nor one above it is a git repository."""
+    if not any((place / ".git").exists() for place in (folder, *folder.parents)):
+        raise InputError(NO_GIT)
+
+
 class StageError(RuntimeError):
     """A stage ended with an error; the message is the cause in one line, and where the whole log is."""
 
@@ -87,7 +96,7 @@ def restore(combination: str) -> None:
     try:
         for line in read_lines(process.stdout):
             if "not a git repository" in line:
-                raise InputError("this folder has no .git, which DVC needs: clone the repository, or run 'git init' here")
+                raise InputError(NO_GIT)
             log_line(line)
     finally:
         end_group(process)
