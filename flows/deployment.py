@@ -3,17 +3,17 @@
 import hashlib
 import sys
 from pathlib import Path
-from typing import Literal
 
-from prefect import Flow, get_client
+from prefect import get_client
+from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 
 FOLDER = "folder: "
 
 
-def offer_combinations(flow: Flow, combinations: list[str]) -> None:
-    """Let the run form list these combinations."""
-    flow.fn.__annotations__["combination"] = Literal[tuple(combinations)]  # Prefect makes the form from the annotations
+def offer_combinations(deployment: RunnerDeployment, combinations: list[str]) -> None:
+    """Let the run form list these combinations. The flow itself takes others too: one that is added while this serves can be run."""
+    deployment._parameter_openapi_schema.properties["combination"]["enum"] = combinations
 
 
 def tag_of(folder: Path) -> str:

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Annotated
 
+import prefect
 import typer
 from prefect import flow, get_run_logger
 from prefect.settings import get_current_settings
@@ -80,16 +81,16 @@ def serve() -> None:
         require_git(ROOT)
         require_server(api_url)
         combinations = list(load_params().combinations)
-        offer_combinations(full, combinations)
         name = name_deployment(full.name, "full", ROOT)
         print(describe_start(api_url, f"{full.name}/{name}", combinations[0]), flush=True)
-        full.serve(
-            name=name,
+        deployment = full.to_deployment(
+            name,
             description="Customize a base for one combination of subjects and render its videos.",
             tags=[tag_of(ROOT)],
             enforce_parameter_schema=False,  # a combination that is added while this serves can be run too; the flow checks all again
-            print_starting_message=False,
         )
+        offer_combinations(deployment, combinations)
+        prefect.serve(deployment, print_starting_message=False)
 
 
 @cli.command()

@@ -35,9 +35,9 @@ def test_the_form_offers_the_combinations() -> None:
     @flow
     def one(combination: str = "toys") -> None: ...
 
-    offer_combinations(one, ["toys", "pets"])
-    schema = RunnerDeployment.from_flow(one, name="full")._parameter_openapi_schema
-    assert schema.properties["combination"]["enum"] == ["toys", "pets"]
+    deployment = RunnerDeployment.from_flow(one, name="full")
+    offer_combinations(deployment, ["toys", "pets"])
+    assert deployment._parameter_openapi_schema.properties["combination"]["enum"] == ["toys", "pets"]
 
 
 def test_the_command_line_has_every_parameter_of_the_deployment() -> None:
