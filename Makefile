@@ -10,7 +10,7 @@ export DVC_NO_ANALYTICS = 1
 
 .PHONY: demo serve bench evidence test test-slow test-browser lint pretrain quality lock
 demo: .venv/ready            ## the whole job on the embedded base: two toys in, videos of both out
-	env -u PREFECT_API_URL $(BIN)/python -m flows.full run --combination toys --approval auto
+	env -u PREFECT_API_URL -u PREFECT_PROFILE -u PREFECT_PROFILES_PATH PREFECT_HOME=$(CURDIR)/.prefect $(BIN)/python -m flows.full run --combination toys --approval auto
 
 serve: .venv/ready           ## a Prefect server on 127.0.0.1 (if none answers) and the deployment videodreamer/full
 	$(BIN)/python -m flows.serve

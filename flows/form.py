@@ -1,6 +1,5 @@
 """The form that a person fills in when HLR's candidates are ready."""
 
-import getpass
 from datetime import datetime
 from typing import Literal
 
@@ -8,6 +7,7 @@ from prefect.input import RunInput
 from pydantic import Field, create_model
 
 from flows.artifacts import as_markdown
+from flows.processes import name_user
 from tasks.shared.params import load_params
 from tasks.shared.picks import Candidate, scores_in_words
 
@@ -29,7 +29,7 @@ def build_form(
         ),
         chosen_by=(str, Field(min_length=1, description="your name, for the record")),
     )
-    return form.with_initial_data(description=describe(combination, candidates, deadline, problem), chosen_by=getpass.getuser())
+    return form.with_initial_data(description=describe(combination, candidates, deadline, problem), chosen_by=name_user() or "")
 
 
 def describe(combination: str, candidates: list[Candidate], deadline: datetime, problem: str | None = None) -> str:

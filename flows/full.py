@@ -2,37 +2,43 @@
 
 import json
 import os
-import sys
 from pathlib import Path
-from threading import Thread
 from typing import Annotated
 
+import prefect
 import typer
-from prefect import flow, get_client, get_run_logger
+from prefect import flow, get_run_logger
+from prefect.settings import get_current_settings
 from pydantic import Field
-from tqdm import tqdm
 
 from flows.approval import Approval, approve
+from flows.deployment import describe_start, name_deployment, offer_combinations, tag_of
 from flows.quiet import drop_tracebacks
-from flows.reproduce import StageError, reproduce, restore
+from flows.reproduce import reproduce, require_git, restore
+from flows.server import connected, require_server
+from flows.terminal import one_line_errors
 from tasks.checks.everything import refuse
 from tasks.shared.params import load_params, raise_sampling_round
 from tasks.shared.paths import metrics_path, run_folder
-from vd_core.errors import InputError
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@flow(name="videodreamer", log_prints=True, retries=0)
+@flow(name="videodreamer", flow_run_name="{combination}", log_prints=True, retries=0)
 def full(
-    combination: Annotated[str, Field(description="What to customise: a name under combinations in params.yaml.")] = "toys",
-    approval: Annotated[
-        Approval, Field(description="ask: a person chooses pictures; auto: the best-ranked are taken; skip: no re-finetuning.")
-    ] = "ask",
-    wait_days: Annotated[float, Field(gt=0, description="approval=ask: how long the run waits for the choice.")] = 7,
-    debug: Annotated[bool, Field(description="Log tracebacks of errors in what you gave.")] = False,
+    combination: str = "toys",
+    approval: Approval = "ask",
+    wait_days: Annotated[float, Field(gt=0)] = 7,
+    debug: bool = False,
 ) -> dict:
-    """Customize a base for one combination and render its videos. Returns the metrics."""
+    """Customize a base for one combination and render its videos. Returns the metrics.
+
+    Args:
+        combination: What to customize: a name under combinations in params.yaml.
+        approval: ask: a person chooses pictures; auto: the best-ranked are taken; skip: no re-finetuning.
+        wait_days: How many days the run waits for the choice if approval is ask.
+        debug: Log the tracebacks of errors that are yours to mend too.
+    """
     os.chdir(ROOT)
     if not debug:
         drop_tracebacks()
@@ -66,38 +72,45 @@ def report(combination: str) -> dict:
     return json.loads(metrics.read_text())
 
 
-def start_prefect(usual_seconds: float = 20.0) -> None:
-    """Let Prefect start a server of its own for this run (if none is set), with a bar that shows the wait."""
-    thread = Thread(target=lambda: get_client(sync_client=True).__enter__().hello(), daemon=True)
-    thread.start()
-    with tqdm(total=usual_seconds, desc="starting Prefect", bar_format="{desc}: {bar} {elapsed}") as bar:
-        while thread.is_alive():
-            thread.join(0.5)
-            bar.update(min(0.5, usual_seconds - bar.n))
-
-
-cli = typer.Typer(add_completion=False)
+cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @cli.command()
 def serve() -> None:
     """Serve the deployment videodreamer/full from this process until it is stopped."""
-    full.serve(name="full", description=full.description, parameters={"combination": "toys", "approval": "ask"})
+    with one_line_errors():
+        api_url = get_current_settings().api.url or ""
+        require_git(ROOT)
+        require_server(api_url)
+        combinations = list(load_params().combinations)
+        name = name_deployment(full.name, "full", ROOT)
+        print(describe_start(api_url, f"{full.name}/{name}", combinations[0]), flush=True)
+        deployment = full.to_deployment(
+            name,
+            description="Customize a base for one combination of subjects and render its videos.",
+            tags=[tag_of(ROOT)],
+            enforce_parameter_schema=False,  # a combination that is added while this serves can be run too; the flow checks all again
+        )
+        offer_combinations(deployment, combinations)
+        prefect.serve(deployment, print_starting_message=False)
 
 
 @cli.command()
-def run(combination: str = "toys", approval: Approval = "auto", debug: bool = False) -> None:
-    """Run the flow here and now, without a server that was started before."""
-    try:
+def run(
+    combination: Annotated[str, typer.Option(help="a name under params.yaml: combinations")] = "toys",
+    approval: Annotated[
+        Approval, typer.Option(help="ask (in the UI of a served run), auto: the best-ranked, skip: no re-finetuning")
+    ] = "auto",
+    wait_days: Annotated[float, typer.Option(min=0, help="with ask: how many days to wait for the choice")] = 7,
+    debug: Annotated[bool, typer.Option(help="show the tracebacks of errors")] = False,
+) -> None:
+    """Run the flow here and now, on the server of PREFECT_API_URL, or else on one that ends with the run."""
+    with one_line_errors(debug):
         load_params().combination(combination)
-        start_prefect()
-        metrics = full(combination, approval, debug=debug)
-    except (InputError, StageError) as error:
-        if debug:
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        raise typer.Exit(1) from None
-    print(json.dumps(metrics, indent=1))
+        require_git(ROOT)
+        with connected():
+            metrics = full(combination, approval, wait_days, debug)
+        print(json.dumps(metrics, indent=1))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,12 @@ import typer
 from prefect import flow, task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
-from flows.reproduce import ALLOCATOR, StageError, follow, last_word
+from flows.processes import start_group
+from flows.quiet import drop_tracebacks
+from flows.reproduce import ALLOCATOR, StageError, follow
+from flows.server import connected
+from flows.terminal import one_line_errors
+from flows.words import last_word
 from tasks.commands.pretrain import LOGS, STATES
 from vd_core.toybox.pretraining.assemble import assemble, publish_logs
 from vd_core.toybox.pretraining.recipe import TRAININGS
@@ -21,8 +26,7 @@ def train(part: str, states: Path) -> None:
     artifact = create_progress_artifact(0.0, key=f"pretrain-{part}-progress".replace("_", "-"), description=f"training of {part}")
     command = [sys.executable, "-m", "tasks.commands.pretrain", "--states", str(states), "--part", part]
     environment = os.environ | ALLOCATOR
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
-    code, said = follow(process, artifact)
+    code, said = follow(start_group(command, environment, subprocess.PIPE), artifact)
     if code != 0:
         raise StageError(f"{part}: {last_word(said)}")
     update_progress_artifact(artifact, 100.0)
@@ -39,7 +43,9 @@ def pretrain(states: Path = STATES, target: Path = Path("models/toybox")) -> Non
 
 def main(states: Path = STATES, target: Path = Path("models/toybox")) -> None:
     """Train the embedded base from nothing as a Prefect flow; goes on where it was stopped."""
-    pretrain(states, target)
+    with one_line_errors(), connected():
+        drop_tracebacks()
+        pretrain(states, target)
 
 
 if __name__ == "__main__":

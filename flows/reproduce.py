@@ -1,5 +1,6 @@
 """The Prefect task that brings one DVC stage up to date: log lines, progress, cached or run."""
 
+import logging
 import os
 import re
 import subprocess
@@ -15,70 +16,95 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.states import Completed, State
 
 from flows.artifacts import publish
-from tasks.shared.paths import STAGES
+from flows.processes import end_group, name_user, start_group
+from flows.words import is_housekeeping, is_unchanged, last_word, name_holder
+from tasks.shared.paths import STAGES, log_path
+from vd_core.errors import InputError
+from vd_core.files import write_text
 
-UNCHANGED = "didn't change, skipping"
-BUSY = "is busy, it is being blocked by"
-RETRY_SECONDS = 5
+RETRY_SECONDS = 5.0
+SAY_SECONDS = 60.0
 PERCENT = re.compile(r"(\d{1,3})%\|")
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "17179869184"}
 
 
+NO_GIT = "this folder has no .git, which DVC needs: clone the repository, or run 'git init' here"
+
+
+def require_git(folder: Path) -> None:
+    """InputError if neither `folder` nor one above it is a git repository."""
+    if not any((place / ".git").exists() for place in (folder, *folder.parents)):
+        raise InputError(NO_GIT)
+
+
 class StageError(RuntimeError):
-    """A stage ended with an error; the message is the stage's own last word."""
+    """A stage ended with an error; the message is the cause in one line, and where the whole log is."""
 
 
 @task(task_run_name="{stage}")
 def reproduce(stage: str, combination: str) -> State | str:
     """Run `dvc repro --single-item <stage>@<combination>`; a stage that was up to date ends as Completed(name="Cached")."""
-    logger = get_run_logger()
     artifact = create_progress_artifact(
         0.0, key=f"{combination}-{stage}-progress".replace("_", "-"), description=f"{stage} of {combination}"
     )
+    log = log_path(combination, stage)
     code, said = follow(start_stage(stage, combination), artifact)
+    asked = time.monotonic() - SAY_SECONDS
     while code != 0 and (holder := name_holder(said)):
-        logger.info(f"another process has what {stage}@{combination} needs ({holder}); trying again in {RETRY_SECONDS} seconds")
+        if time.monotonic() - asked >= SAY_SECONDS:
+            asked = time.monotonic()
+            get_run_logger().info(f"waits for another run that has what {stage}@{combination} needs: {holder}")
         time.sleep(RETRY_SECONDS)
         code, said = follow(start_stage(stage, combination), artifact)
+    if not is_unchanged(said):
+        write_text(log, "\n".join(said) + "\n")
     if code != 0:
-        raise StageError(f"{stage}@{combination}: {last_word(said)}")
+        raise StageError(f"{stage}@{combination}: {last_word(said)} (whole log: {log})")
     update_progress_artifact(artifact, 100.0)
     publish(stage, combination)
-    if any(UNCHANGED in line for line in said):
+    if is_unchanged(said):
         return Completed(name="Cached", message=f"{stage}: no dependency changed")
     return f"{stage} done"
 
 
 def follow(process: subprocess.Popen, artifact: UUID) -> tuple[int, list[str]]:
-    """Log what a stage says and show how far it is, until it ends; its exit code and its lines."""
-    logger, said = get_run_logger(), []
-    for line in read_lines(process.stdout):
-        percent = PERCENT.search(line)
-        if percent:
-            update_progress_artifact(artifact, float(percent[1]))
-            show_progress(line)
-        elif line:
-            said.append(line)
-            logger.info(line)
-    return process.wait(), said
+    """Log what a stage says, and show how far it is, until it ends; its exit code and its lines.
 
-
-def name_holder(said: list[str]) -> str | None:
-    """Which process has the files that DVC found busy, in DVC's words; None if that was not why it failed."""
-    if not any(BUSY in line for line in said):
-        return None
-    return next((line for line in said if line.startswith("(PID")), "DVC does not say which")
+    If this is interrupted (Ctrl-C, a cancelled run), the stage ends with all its processes.
+    """
+    said = []
+    try:
+        for line in read_lines(process.stdout):
+            if percent := PERCENT.search(line):
+                update_progress_artifact(artifact, float(percent[1]))
+                show_progress(line)
+            else:
+                said.append(line)
+                log_line(line)
+        return process.wait(), said
+    finally:
+        end_group(process)
 
 
 @task
 def restore(combination: str) -> None:
     """Bring outputs that somebody deleted or changed back from DVC's cache, as dvc.lock has them, instead of computing them again.
 
-    What another run is just making, and what was never made, stays as it is.
+    What another run is just making, and what was never made, stays as it is. InputError if DVC cannot work in this folder.
     """
-    targets = [f"{stage}@{combination}" for stage in STAGES]
-    for line in read_lines(start_dvc("checkout", "--force", "--allow-missing", *targets).stdout):
-        get_run_logger().info(line)
+    process = start_dvc("checkout", "--force", "--allow-missing", *(f"{stage}@{combination}" for stage in STAGES))
+    try:
+        for line in read_lines(process.stdout):
+            if "not a git repository" in line:
+                raise InputError(NO_GIT)
+            log_line(line)
+    finally:
+        end_group(process)
+
+
+def log_line(line: str) -> None:
+    """Log what DVC or a stage said; DVC's housekeeping at the level DEBUG."""
+    get_run_logger().log(logging.DEBUG if is_housekeeping(line) else logging.INFO, line)
 
 
 def start_stage(stage: str, combination: str) -> subprocess.Popen:
@@ -90,8 +116,10 @@ def start_dvc(*arguments: str) -> subprocess.Popen:
     """Start DVC, with this Python first on its path and large allocations kept (see docs/pipeline.md)."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     environment = os.environ | ALLOCATOR | {"PATH": path, "PYTHONUNBUFFERED": "1", "DVC_NO_ANALYTICS": "1"}
+    if name_user() is None:  # a container's user without a name: DVC and PyTorch ask for one
+        environment["USER"] = "nobody"
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
+    return start_group(command, environment, subprocess.PIPE)
 
 
 def read_lines(stream: IO[bytes] | None) -> Iterator[str]:
@@ -110,9 +138,3 @@ def show_progress(line: str) -> None:
     if sys.stderr.isatty():
         end = "\n" if "100%|" in line else ""
         print(f"\r{line[:100]:<100}", end=end, file=sys.stderr, flush=True)
-
-
-def last_word(said: list[str]) -> str:
-    """The stage's own one-line error, or else the last line that says anything."""
-    errors = [line for line in said if line.lower().startswith("error")]
-    return (errors or said or ["it printed nothing"])[0]

@@ -3,55 +3,56 @@
 import os
 import subprocess
 import sys
-import time
-from urllib.error import URLError
-from urllib.request import urlopen
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import typer
 from prefect.settings import get_current_settings
 
+from flows.processes import end_group
+from flows.server import look, read_local_port, refuse_other, start_server, undisturbed
+from flows.terminal import one_line_errors
+
 API_URL = "http://127.0.0.1:4200/api"
-START_SECONDS = 90
-
-
-def answers(api_url: str) -> bool:
-    """Whether a Prefect server answers at `api_url`."""
-    try:
-        with urlopen(f"{api_url}/health", timeout=3) as reply:
-            return reply.status == 200
-    except (URLError, OSError):
-        return False
-
-
-def start_server(api_url: str) -> subprocess.Popen:
-    """Start Prefect's own server on 127.0.0.1 and wait until it answers; RuntimeError if it does not in START_SECONDS."""
-    host, port = api_url.removeprefix("http://").removesuffix("/api").split(":")
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", host, "--port", port]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + START_SECONDS
-    while not answers(api_url):
-        if server.poll() is not None or time.monotonic() > deadline:
-            server.terminate()
-            raise RuntimeError(f"the Prefect server did not start at {api_url}; try 'prefect server start' to see why")
-        time.sleep(0.5)
-    return server
 
 
 def main() -> None:
-    """Serve until interrupted; a server that this started is stopped with it."""
-    api_url = get_current_settings().api.url or API_URL
-    os.environ["PREFECT_API_URL"] = api_url
-    server = None if answers(api_url) else start_server(api_url)
-    print(f"Prefect UI: {api_url.removesuffix('/api')}", flush=True)
+    """Serve the deployment videodreamer/full until Ctrl-C.
+
+    On the server of PREFECT_API_URL (or of Prefect's profile) if one answers there; otherwise a server on 127.0.0.1 is started, port 4200 if
+    nothing else is said, and ends with this.
+    """
+    api_url = (get_current_settings().api.url or API_URL).rstrip("/")
+    with one_line_errors(), server_at(api_url):
+        print(f"Prefect UI: {api_url.removesuffix('/api')}", flush=True)
+        # A process of its own, so that the address counts from its first import.
+        command = [sys.executable, "-m", "flows.full", "serve"]
+        served = subprocess.Popen(command, env=os.environ | {"PREFECT_API_URL": api_url})
+        try:
+            raise typer.Exit(served.wait())
+        except KeyboardInterrupt:
+            served.wait()  # Ctrl-C reached it too
+        finally:
+            served.terminate()
+            served.wait()
+
+
+@contextmanager
+def server_at(api_url: str) -> Iterator[None]:
+    """The server that answers at `api_url`, or one that is started there and ends with the block; InputError if neither can be."""
+    found = look(api_url)
+    if found == "other":
+        refuse_other(api_url)
+    server = None if found == "prefect" else start_server(read_local_port(api_url))[0]
+    if server is None:
+        print("joined the Prefect server that runs already", flush=True)
     try:
-        # A process of its own, so that the settings above count from its first import.
-        subprocess.run([sys.executable, "-m", "flows.full", "serve"], check=False)
-    except KeyboardInterrupt:
-        pass
+        yield
     finally:
         if server:
-            server.terminate()
-            server.wait(15)
+            with undisturbed():
+                end_group(server)
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

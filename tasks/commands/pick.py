@@ -24,13 +24,21 @@ def main(
         if not numbers:
             print(folder / "sheet.jpg", *scores_in_words(merged.subjects, candidates), sep="\n")
             return
-        picks = pick_candidates(candidates, numbers, name or getpass.getuser())
+        picks = pick_candidates(candidates, numbers, name or name_user())
         resolve_picks(picks, candidates, merged.hlr.min_picks)
         write_picks(picks, picks_path(combination))
         print(f"{len(picks.picks)} picks written to {picks_path(combination)}")
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
+
+
+def name_user() -> str:
+    """The login's name; InputError in a container whose user number has none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        raise InputError("this user has no name; say who chooses: --name") from None
 
 
 if __name__ == "__main__":

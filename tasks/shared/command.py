@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,9 +11,10 @@ from typing import Annotated
 import typer
 from accelerate import PartialState
 
+from tasks.shared.exits import leave
 from tasks.shared.paths import run_folder
 from tasks.shared.sections import S, read_section
-from vd_core.errors import InputError
+from vd_core.errors import DISK_FULL, InputError, means_full_disk
 
 
 def run_stage(stage: Callable[[S, str], None], model: type[S]) -> None:
@@ -29,7 +29,7 @@ def run_stage(stage: Callable[[S, str], None], model: type[S]) -> None:
 
 
 def run_command(body: Callable[[str], None]) -> None:
-    """Run `body(combination)` from the command line; an InputError is one line and exit code 1."""
+    """Run `body(combination)` from the command line; an InputError, or a full disk, is one line and exit code 1; Ctrl-C one line and 130."""
 
     def command(
         combination: Annotated[str, typer.Argument(help="a name under params.yaml: combinations")],
@@ -38,14 +38,17 @@ def run_command(body: Callable[[str], None]) -> None:
         silence_libraries()
         try:
             body(combination)
-        except InputError as error:
-            if debug:
+        except KeyboardInterrupt:
+            leave("interrupted; what is finished stands, and a training goes on from its last checkpoint", 130)
+        except Exception as error:
+            if debug or not (isinstance(error, InputError) or means_full_disk(str(error))):
                 raise
-            print(f"error: {error}", file=sys.stderr)
-            raise typer.Exit(1) from None
+            leave(f"error: {error if isinstance(error, InputError) else DISK_FULL}", 1)
 
     command.__doc__ = body.__doc__
-    typer.run(command)
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)  # a traceback's last line stays whole
+    app.command()(command)
+    app()
 
 
 def silence_libraries() -> None:

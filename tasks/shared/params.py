@@ -213,6 +213,8 @@ def explain(error: ValidationError) -> str:
     reason = first["msg"].removeprefix("Value error, ")
     if not key:
         return f"{reason}; correct one of them"
+    if "; " in reason:  # it says itself what to do
+        return f"{key}: {reason}"
     return f"{key}: {reason[0].lower()}{reason[1:]} (it is {first['input']!r}); correct it"
 
 

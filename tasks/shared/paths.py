@@ -17,6 +17,11 @@ def run_folder(combination: str, stage: str) -> Path:
     return Path("runs") / combination / stage
 
 
+def log_path(combination: str, stage: str) -> Path:
+    """What a stage said in its last run by the flow."""
+    return Path("runs") / combination / "logs" / f"{stage}.log"
+
+
 def settings_path(combination: str) -> Path:
     """What the settings stage writes and all others read."""
     return Path("runs") / combination / "settings.yaml"

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import shutil
 import subprocess
 import sys
@@ -18,8 +19,9 @@ import flows.full
 import flows.reproduce
 from flows.approval import read_answer
 from flows.form import SAMPLE_AGAIN, build_form, describe
+from flows.processes import start_group
 from flows.quiet import drop_traceback
-from flows.reproduce import StageError, name_holder
+from flows.reproduce import StageError
 from tasks.shared import paths
 from tasks.shared.picks import pick_candidates, read_candidates, read_picks, resolve_picks, write_picks
 from tasks.shared.yaml_files import overlay, read_yaml
@@ -65,12 +67,12 @@ def play(monkeypatch: pytest.MonkeyPatch, failing: str = "", cached: str = "") -
     def start(command: str, *arguments: str) -> subprocess.Popen:
         if command == "checkout":
             assert arguments[-len(STAGES) :] == tuple(f"{s}@toys" for s in STAGES)
-            return subprocess.Popen(["true"], stdout=subprocess.PIPE)
+            return start_group(["true"], dict(os.environ), subprocess.PIPE)
         stage = arguments[-1].removesuffix("@toys")
         asked.append(stage)
         code = f"print('working {stage}'); print('Stage didn\\'t change, skipping') if {stage == cached} else None; "
         code += f"print('error: {stage} broke'); raise SystemExit(1)" if stage == failing else "print(' 50%|#####     | 1/2')"
-        return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return start_group([sys.executable, "-c", code], dict(os.environ), subprocess.PIPE)
 
     monkeypatch.setattr(flows.reproduce, "start_dvc", start)
     return asked
@@ -88,8 +90,9 @@ def test_all_stages_in_order(project: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_failing_stage_stops_the_flow_with_its_own_word(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = play(monkeypatch, failing="sample")
-    with pytest.raises(StageError, match="sample@toys: error: sample broke"):
+    with pytest.raises(StageError, match=r"sample@toys: error: sample broke \(whole log: runs/toys/logs/sample.log\)"):
         flows.full.full("toys", "auto")
+    assert Path("runs/toys/logs/sample.log").read_text().splitlines() == ["working sample", "error: sample broke"]
     assert asked == STAGES[:4]
 
 
@@ -144,12 +147,6 @@ def test_an_answer_that_means_no_choice(project: Path, chosen: list[str], name: 
     assert [p.number for p in read_answer(["4", "1", "4"], "Ann", candidates, 2).picks] == [1, 4]
 
 
-def test_who_has_the_files_that_a_stage_needs() -> None:
-    said = ["ERROR: failed to reproduce 'mix@toys': 'runs/toys/mix' is busy, it is being blocked by:", "(PID 12): dvc repro", ""]
-    assert name_holder(said) == "(PID 12): dvc repro"
-    assert name_holder(["ERROR: broke"]) is None
-
-
 @pytest.mark.parametrize(("error", "kept"), [(InputError("wrong"), False), (StageError("wrong"), False), (RuntimeError("ours"), True)])
 def test_tracebacks_of_errors_that_a_person_made_are_dropped(error: Exception, kept: bool) -> None:
     record = logging.LogRecord("prefect.flow_runs", logging.ERROR, "", 1, "failed", None, (type(error), error, None))
@@ -165,3 +162,32 @@ def test_without_a_server_nobody_can_be_asked(project: Path, monkeypatch: pytest
     write_picks(pick_candidates(read_candidates(Path("runs/toys/sample")), [2, 4], "Ann"), Path("picks/toys.yaml"))
     flows.full.full("toys", "ask")
     assert asked == STAGES[:4] + STAGES
+
+
+def test_a_wait_for_another_run_is_said_once(project: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """It was said every few seconds, with DVC's advice to remove its lock."""
+    from prefect import flow
+
+    busy = "ERROR: failed to reproduce 'mix@toys': 'runs/toys/mix' is busy, it is being blocked by:\n(PID 12): dvc repro"
+    replies = [f"print({busy!r}); raise SystemExit(1)"] * 3 + ["print('done')"]
+    monkeypatch.setattr(
+        flows.reproduce, "start_dvc", lambda *a: start_group([sys.executable, "-c", replies.pop(0)], dict(os.environ), subprocess.PIPE)
+    )
+    monkeypatch.setattr(flows.reproduce, "RETRY_SECONDS", 0.01)
+
+    @flow
+    def one() -> None:
+        flows.reproduce.reproduce("mix", "toys")
+
+    one()
+    said = [r.getMessage() for r in caplog.records if r.levelno >= logging.INFO]
+    assert [line for line in said if "PID" in line] == ["waits for another run that has what mix@toys needs: (PID 12): dvc repro"]
+    assert not any("ERROR" in line for line in said)
+
+
+def test_a_folder_without_git_is_said_what_to_do(tmp_path: Path) -> None:
+    """A ZIP from a forge has no .git."""
+    with pytest.raises(InputError, match="clone the repository, or run 'git init' here"):
+        flows.reproduce.require_git(tmp_path)
+    (tmp_path / ".git").mkdir()
+    flows.reproduce.require_git(tmp_path / "below")

@@ -26,7 +26,7 @@ with Path("calls.txt").open("a") as calls:
 do = yaml.safe_load(Path("dvc.yaml").read_text())["stages"][stage]["do"]
 section = yaml.safe_load(Path(f"runs/{name}/settings.yaml").read_text())[stage]
 if Path(f"slow-{stage}").exists():
-    time.sleep(8)
+    time.sleep(float(Path(f"slow-{stage}").read_text() or 8))
 if Path(f"break-{stage}").exists():
     raise SystemExit("error: broken half-way")
 digest = hashlib.sha256(json.dumps(section).encode())

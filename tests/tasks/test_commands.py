@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from flows.words import last_word
 from tasks.shared.command import replaced_folder
-from tests.helpers.workspace import run_stages
+from tests.helpers.workspace import ROOT, run_stages
 from vd_core.errors import InputError
 
 
@@ -39,3 +40,33 @@ def test_the_command_line_says_one_line_and_exits_1(workspace: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.strip() == "error: data/toys/dog/0.png is not a readable picture (UnidentifiedImageError); replace or remove it"
     assert "Traceback" in subprocess.run([*command, "--debug"], capture_output=True, text=True, cwd=workspace, check=False).stderr
+
+
+@pytest.mark.parametrize(
+    ("body", "said", "code"),
+    [
+        ("Path('/dev/full').write_text('x')", "error: the disk is full; make room, and run this again: finished stages stand", 1),
+        (
+            "os.kill(os.getpid(), signal.SIGINT)",
+            "interrupted; what is finished stands, and a training goes on from its last checkpoint",
+            130,
+        ),
+    ],
+)
+def test_a_full_disk_and_an_interrupt_are_one_line(body: str, said: str, code: int) -> None:
+    """A full disk was 113 lines."""
+    program = f"import os, signal; from pathlib import Path; from tasks.shared.command import run_command; run_command(lambda name: {body})"
+    done = subprocess.run([sys.executable, "-c", program, "toys"], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (done.stderr.strip(), done.returncode) == (said, code)
+
+
+def test_an_interrupt_while_libraries_are_imported_is_one_line() -> None:
+    program = "import tasks; raise KeyboardInterrupt"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False).stderr == "interrupted\n"
+
+
+def test_the_last_line_of_a_traceback_is_whole() -> None:
+    """A framed traceback cut its last line at 80 characters, and the flow says that line."""
+    program = "from tasks.shared.command import run_command; run_command(lambda name: {}['x' * 200])"
+    done = subprocess.run([sys.executable, "-c", program, "toys"], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert last_word([*done.stderr.splitlines(), "ERROR: failed"]) == f"KeyError: '{'x' * 200}'"

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
         ("seed: 0", "seed: 0\ncolour: red", r"params\.yaml: colour is not a known key"),
         ("seed: 0", "seed: 0\nseed: 1", r"params\.yaml: found duplicate key .seed.*; keep one"),
         ("  toys:", "  on:", r"toys"),
-        ("  toys:", "  1e3:", r"1000\.0' is read as a float by YAML; quote it"),
+        ("  toys:", "  1e3:", r"combinations: '1000\.0' is read as a float by YAML; quote it$"),
         ("  toys:", "  To-ys:", r"'To-ys' is not a name of lower-case letters"),
         ("subjects: [dog, car]", "subjects: [../dog, car]", r"combinations\.toys\.subjects: '\.\./dog' is not a name"),
         ("subjects: [dog, car]", "subjects: [dog, dog]", r"names a subject twice"),

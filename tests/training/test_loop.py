@@ -143,12 +143,14 @@ def test_validation_marks_the_best_and_changes_no_bit(fresh, tmp_path: Path) -> 
     assert all(torch.equal(best[k], kept[k]) for k in plain)
 
 
-def test_a_killed_validation_is_made_again(fresh, tmp_path: Path) -> None:
+def test_a_killed_validation_is_made_again(fresh, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     scores = {2: 0.1, 4: 0.7, 6: 0.3}
     whole = train(fresh(), tmp_path / "whole", scores)
     with pytest.raises(Killed):
         train(fresh(), tmp_path / "killed", scores, killed_at=4)
+    capsys.readouterr()
     again = train(fresh(), tmp_path / "killed", scores)
+    assert "going on from step 2 of 6" in capsys.readouterr().out
     assert all(torch.equal(whole[k], again[k]) for k in whole)
     assert rows_of(tmp_path / "whole/validation.csv") == rows_of(tmp_path / "killed/validation.csv")
 

@@ -101,6 +101,8 @@ def optimise(
     parameters = trained.parameters
     optimizer = torch.optim.AdamW(trained.groups, fused=True)
     start, window = load_checkpoint(progress.state, parameters, optimizer, fingerprint)
+    if start and accelerator.is_main_process:
+        print(f"{trained.name}: going on from step {start} of {schedule.steps}")
     log, validations = LossLog(progress.losses, start, window), ValidationLog(progress.validation, start)
     prepared = accelerator.prepare(optimizer)
     peaks = [group["lr"] for group in trained.groups]
