@@ -17,7 +17,7 @@ import torch
 from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel
 from open_clip.tokenizer import bytes_to_unicode
 from torch import nn
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer, CLIPVisionConfig, CLIPVisionModelWithProjection
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from vd_core.files import write_text
 
@@ -34,11 +34,16 @@ def build_published(name: Name, folder: Path, sample_size: int = 64) -> None:
 
     `sample_size` is the latents' side: 64 is 512 pixels; 8 is 64 pixels with all widths as published. The parts are built one after another.
     """
-    shutil.copytree(CONFIGS / name, folder, dirs_exist_ok=True)
-    write_vocabulary(folder / "tokenizer")
+    copy_configurations(name, folder)
     for part in published_parts(name):
         with random_halves():
             build_part(name, part, sample_size).save_pretrained(folder / part)
+
+
+def copy_configurations(name: Name, folder: Path) -> None:
+    """Write a published base's configurations and its whole tokenizer into `folder`."""
+    shutil.copytree(CONFIGS / name, folder, dirs_exist_ok=True)
+    write_vocabulary(folder / "tokenizer")
 
 
 def published_parts(name: Name) -> list[str]:
@@ -84,10 +89,3 @@ def write_vocabulary(folder: Path) -> None:
     ]
     write_text(folder / "vocab.json", json.dumps({word: i for i, word in enumerate(words)}, ensure_ascii=False))
     write_text(folder / "merges.txt", "\n".join(["#version: 0.2", *merges]) + "\n")
-
-
-def load_published_tokenizer(name: Name, folder: Path) -> CLIPTokenizer:
-    """CLIP's tokenizer as a published base has it, written into `folder` and read from there."""
-    shutil.copytree(CONFIGS / name / "tokenizer", folder, dirs_exist_ok=True)
-    write_vocabulary(folder)
-    return CLIPTokenizer.from_pretrained(folder)

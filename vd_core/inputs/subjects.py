@@ -12,7 +12,10 @@ from vd_core.errors import InputError
 class Tokenizer(Protocol):
     """What is asked of a tokenizer here."""
 
+    model_max_length: int
+
     def tokenize(self, text: str) -> list[str]: ...
+    def num_special_tokens_to_add(self) -> int: ...
 
 
 @dataclass(frozen=True)
