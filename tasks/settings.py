@@ -35,7 +35,7 @@ from vd_core.files import sha256_of
 from vd_core.inputs.prompts import check_prompts, spoken_prompts, training_prompts
 from vd_core.inputs.subjects import load_subjects
 from vd_core.seeds import seed_for
-from vd_core.settings import Part
+from vd_core.settings import Part, PublicJudges
 
 BASE_PARTS = ("tokenizer", "text_encoder", "vae", "unet", "scheduler", "image_encoder")
 
@@ -86,7 +86,7 @@ def build_sections(m: Merged) -> Sections:
     models = Models(source=images, files=hash_pipeline(m.source.pipeline), precision=m.precision)
     motion_files = m.source.motion_adapter and hash_files(where(m.source.motion_adapter))
     clips = Models(source=m.source, files=join_hashes(models.files, motion_files), precision=m.precision)
-    judging = Judging(judges=m.judges, files=m.judges and hash_files(m.judges))
+    judging = Judging(judges=m.judges, files=hash_judges(m.judges))
     on = {"models": models, "device": m.device}
     training = {**on, "judging": judging, "processes": m.processes, "method": m.method, "related_prompts": m.hlr.related_prompts}
     again = replace(m.finetune, schedule=replace(m.finetune.schedule, steps=m.hlr.steps, seed=seed_for("refinetune", m.seed)))
@@ -129,6 +129,13 @@ def hash_pipeline(part: Part) -> str | None:
         return hash_parts(where(part), BASE_PARTS)
     path = Path(where(part))
     return join_hashes(*(sha256_of(p) for p in (path, path.with_suffix(".yaml")) if p.is_file()))
+
+
+def hash_judges(judges: str | PublicJudges) -> str | None:
+    """One hash of the judges' files; None if all are a hub's."""
+    if isinstance(judges, str):
+        return hash_files(judges)
+    return join_hashes(*(hash_files(where(part)) for part in (judges.identity, judges.clip)))
 
 
 def hash_parts(path: str, parts: tuple[str, ...]) -> str | None:
