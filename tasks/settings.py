@@ -12,7 +12,7 @@ from diffusers import MotionAdapter
 from tasks.shared.command import run_command
 from tasks.shared.frames import check_frames
 from tasks.shared.params import Merged, load_params, merge
-from tasks.shared.paths import settings_path
+from tasks.shared.paths import data_folder, settings_path
 from tasks.shared.sections import (
     EncodeSection,
     EvaluateSection,
@@ -28,9 +28,14 @@ from tasks.shared.sections import (
     SwapSection,
     write_sections,
 )
-from vd_core.bases.stable_diffusion import read_resolution
+from vd_core.bases.hub import loading, where
+from vd_core.bases.single_file import is_single_file
+from vd_core.bases.stable_diffusion import read_resolution, read_tokenizer
 from vd_core.files import sha256_of
+from vd_core.inputs.prompts import check_prompts, spoken_prompts, training_prompts
+from vd_core.inputs.subjects import load_subjects
 from vd_core.seeds import seed_for
+from vd_core.settings import Part, PublicJudges
 
 BASE_PARTS = ("tokenizer", "text_encoder", "vae", "unet", "scheduler", "image_encoder")
 
@@ -41,6 +46,7 @@ def settings(name: str) -> None:
     merged = merge(load_params(), name)
     while merged != before:  # whatever was edited in this second counts too
         check_frames(merged, most_frames(merged))
+        check_words(merged, name)
         write_sections(name, build_sections(merged))
         before, merged = merged, merge(load_params(), name)
     print(f"settings of {name} on {merged.base}: {settings_path(name)}")
@@ -49,16 +55,27 @@ def settings(name: str) -> None:
 def most_frames(merged: Merged) -> int | None:
     """How many frames the motion modules can hold, from their configuration; None if the base has none."""
     adapter = merged.source.motion_adapter
-    return MotionAdapter.load_config(adapter.path, revision=adapter.revision)["motion_max_seq_length"] if adapter else None
+    if adapter is None:
+        return None
+    with loading("motion adapter", adapter):
+        return MotionAdapter.load_config(where(adapter), revision=adapter.revision)["motion_max_seq_length"]
+
+
+def check_words(m: Merged, name: str) -> None:
+    """InputError if a prompt has more words than the base reads. The subjects' nouns are read here too, so that nothing runs before it is said."""
+    subjects = load_subjects(data_folder(name), m.subjects, m.placeholder_tokens)
+    tokenizer = read_tokenizer(m.source.pipeline)
+    check_prompts(training_prompts(name, subjects, m.method, tokenizer), tokenizer)
+    check_prompts(spoken_prompts(name, subjects, m.prompts, m.hlr.related_prompts, m.motion_prompt), tokenizer)
 
 
 def build_sections(m: Merged) -> Sections:
     """Every stage's section of a combination's merged settings; InputError if the base or the judges cannot be found."""
     images = replace(m.source, motion_adapter=None, video_beta_schedule=None)
-    models = Models(source=images, files=hash_parts(m.source.pipeline.path, BASE_PARTS), precision=m.precision)
-    motion_files = m.source.motion_adapter and hash_files(m.source.motion_adapter.path)
+    models = Models(source=images, files=hash_pipeline(m.source.pipeline), precision=m.precision)
+    motion_files = m.source.motion_adapter and hash_files(where(m.source.motion_adapter))
     clips = Models(source=m.source, files=join_hashes(models.files, motion_files), precision=m.precision)
-    judging = Judging(judges=m.judges, files=m.judges and hash_files(m.judges))
+    judging = Judging(judges=m.judges, files=hash_judges(m.judges))
     on = {"models": models, "device": m.device}
     training = {**on, "judging": judging, "processes": m.processes, "method": m.method, "related_prompts": m.hlr.related_prompts}
     again = replace(m.finetune, schedule=replace(m.finetune.schedule, steps=m.hlr.steps, seed=seed_for("refinetune", m.seed)))
@@ -93,6 +110,21 @@ def build_sections(m: Merged) -> Sections:
         encode=EncodeSection(fps=m.encode.fps),
         evaluate=EvaluateSection(judging=judging, device=m.device),
     )
+
+
+def hash_pipeline(part: Part) -> str | None:
+    """One hash of a base's files, a single file's yaml included; None for a hub's name."""
+    if not is_single_file(part):
+        return hash_parts(where(part), BASE_PARTS)
+    path = Path(where(part))
+    return join_hashes(*(sha256_of(p) for p in (path, path.with_suffix(".yaml")) if p.is_file()))
+
+
+def hash_judges(judges: str | PublicJudges) -> str | None:
+    """One hash of the judges' files; None if all are a hub's."""
+    if isinstance(judges, str):
+        return hash_files(judges)
+    return join_hashes(*(hash_files(where(part)) for part in (judges.identity, judges.clip)))
 
 
 def hash_parts(path: str, parts: tuple[str, ...]) -> str | None:

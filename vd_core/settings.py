@@ -36,6 +36,15 @@ class Source:
 
 
 @dataclass(frozen=True)
+class PublicJudges:
+    """The paper's judges: DINO ViT-S/16 as `identity` and OpenAI's CLIP ViT-B/32 as `clip`, each a repository or folder with safetensors."""
+
+    __pydantic_config__ = STRICT
+    identity: Part
+    clip: Part
+
+
+@dataclass(frozen=True)
 class Schedule:
     """How long and how fast to train, with AdamW; every training's own. `seed` decides all that is drawn."""
 

@@ -76,4 +76,4 @@ def check_given(merged: Merged, combination: str, tokenizer: Located) -> list[Fi
         subjects = read_subjects(merged, combination)
     except InputError as error:
         return [Finding("subjects", "stops", str(error)), *check_clip(merged, combination)]
-    return [*map(check_subject, subjects), *check_clip(merged, combination), *check_words(merged, subjects, tokenizer)]
+    return [*map(check_subject, subjects), *check_clip(merged, combination), *check_words(merged, combination, subjects, tokenizer)]

@@ -13,7 +13,7 @@ from vd_core.errors import InputError
 from vd_core.hub import Located
 from vd_core.inputs.clips import find_clip
 from vd_core.inputs.inspecting import inspect_pictures, problems
-from vd_core.inputs.prompts import cut_words, extended_prompt, scene_prompt
+from vd_core.inputs.prompts import check_prompts, spoken_prompts, training_prompts
 from vd_core.inputs.subjects import Subject, check_placeholder_tokens, load_subjects
 from vd_core.settings import Part
 
@@ -53,11 +53,11 @@ def read_subjects(merged: Merged, combination: str) -> list[Subject]:
     return load_subjects(data_folder(combination), merged.subjects, merged.placeholder_tokens)
 
 
-def check_words(merged: Merged, subjects: list[Subject], place: Located) -> list[Finding]:
+def check_words(merged: Merged, combination: str, subjects: list[Subject], place: Located) -> list[Finding]:
     """Prompts and placeholders, if the tokenizer's files are here."""
     if place.state != "here" or Path(place.wanted.path).is_file():
         return [Finding("prompts", "ok", f"{len(merged.prompts)}; their length is checked once the tokenizer is here")]
-    return check_prompts(merged, subjects, open_tokenizer(merged.source.pipeline))
+    return check_lengths(merged, combination, subjects, open_tokenizer(merged.source.pipeline))
 
 
 def open_tokenizer(pipeline: Part) -> CLIPTokenizer:
@@ -67,16 +67,16 @@ def open_tokenizer(pipeline: Part) -> CLIPTokenizer:
     return CLIPTokenizer.from_pretrained(pipeline.path, subfolder="tokenizer", revision=pipeline.revision, local_files_only=True)
 
 
-def check_prompts(merged: Merged, subjects: list[Subject], tokenizer: CLIPTokenizer) -> list[Finding]:
+def check_lengths(merged: Merged, combination: str, subjects: list[Subject], tokenizer: CLIPTokenizer) -> list[Finding]:
     """Every prompt against the tokens that the base reads, and each placeholder, which must be one token."""
-    prompts = [extended_prompt(subjects), *(scene_prompt(subjects, p) for p in (*merged.hlr.related_prompts, *merged.prompts))]
-    if merged.motion_prompt is not None:
-        prompts.append(merged.motion_prompt)
-    findings = [
-        Finding("prompts", "stops", f"'{prompt[:60]}...' is too long for the base, which would not read '{cut}'; shorten it")
-        for prompt in prompts
-        if (cut := cut_words(tokenizer, prompt))
-    ]
+    prompts = training_prompts(combination, subjects, merged.method, tokenizer)
+    prompts |= spoken_prompts(combination, subjects, merged.prompts, merged.hlr.related_prompts, merged.motion_prompt)
+    findings = []
+    for key, prompt in prompts.items():
+        try:
+            check_prompts({key: prompt}, tokenizer)
+        except InputError as error:
+            findings.append(Finding("prompts", "stops", str(error)))
     findings = findings or [Finding("prompts", "ok", f"{len(merged.prompts)}; none is cut")]
     try:
         check_placeholder_tokens(subjects, tokenizer)

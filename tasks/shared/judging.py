@@ -8,7 +8,6 @@ from safetensors.torch import load_file
 from tasks.shared.locating import require
 from tasks.shared.paths import run_folder
 from tasks.shared.sections import Judging
-from vd_core.errors import InputError
 from vd_core.inputs.subjects import Subject
 from vd_core.metrics.fidelity import SubjectReference
 from vd_core.metrics.judges import Judges
@@ -22,14 +21,9 @@ def require_judges(judging: Judging) -> None:
 
 
 def open_judges(judging: Judging) -> Judges:
-    """The judges of a section; InputError if they cannot be fetched."""
+    """The judges of a section; InputError if they cannot be found or fetched."""
     require_judges(judging)
-    try:
-        return load_judges(judging.judges)
-    except OSError as error:
-        raise InputError(
-            f"the judges cannot be loaded ({type(error).__name__}); check the network, or name a folder under judges:"
-        ) from error
+    return load_judges(judging.judges)
 
 
 def read_references(name: str, subjects: list[Subject]) -> list[SubjectReference]:

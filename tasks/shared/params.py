@@ -12,7 +12,7 @@ from tasks.shared.yaml_files import check_name, overlay, read_yaml
 from vd_core.errors import InputError
 from vd_core.files import replacing
 from vd_core.seeds import seed_for
-from vd_core.settings import MotionSettings, PositiveInt, Precision, Sampling, Settings, Source
+from vd_core.settings import MotionSettings, PositiveInt, Precision, PublicJudges, Sampling, Settings, Source
 
 PARAMS, PRESETS = Path("params.yaml"), Path("presets")
 OVERRIDES = ("source", "judges", "placeholder_tokens", "method", "mix", "sampling", "finetune", "hlr", "motion", "render", "encode")
@@ -116,7 +116,7 @@ class Merged(Section):
     motion_prompt: str | None
     sampling_round: int
     source: Source
-    judges: str | None
+    judges: str | PublicJudges
     placeholder_tokens: tuple[str, ...]
     precision: Precision
     method: Literal["disen_mix", "plain_mix", "dreambooth", "custom_diffusion", "svdiff"]

@@ -10,7 +10,7 @@ from tasks.shared.paths import settings_path
 from tasks.shared.yaml_files import read_yaml
 from vd_core.errors import InputError
 from vd_core.files import write_text
-from vd_core.settings import MotionSettings, Precision, Sampling, Settings, Source
+from vd_core.settings import MotionSettings, Precision, PublicJudges, Sampling, Settings, Source
 
 S = TypeVar("S", bound=Section)
 Device = Literal["auto", "cpu", "cuda"]
@@ -27,7 +27,7 @@ class Models(Section):
 class Judging(Section):
     """Whose judges: a folder and a hash of its files, or the public ones."""
 
-    judges: str | None
+    judges: str | PublicJudges
     files: str | None
 
 

@@ -24,7 +24,7 @@ from vd_core.bases.wanted import wanted_parts
 from vd_core.errors import InputError
 from vd_core.hub import Wanted, ask_together, locate
 from vd_core.metrics.wanted import wanted_public_judges
-from vd_core.settings import Part, Source
+from vd_core.settings import Part, PublicJudges, Source
 
 ONE = pytest.mark.parametrize("kind", ["sd1"], indirect=True)
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -149,9 +149,12 @@ def test_what_a_base_needs_is_what_it_is_loaded_from(base_folders: dict[str, Pat
 
 
 def test_the_public_judges_are_where_their_libraries_look() -> None:
-    by_name = {w.name: w for w in wanted_public_judges()}
+    public = PublicJudges(Part("a/dino", "1"), Part("a/clip", None))
+    by_name = {w.name: w for w in wanted_public_judges(public)}
     assert by_name["judge: detector"].url == FasterRCNN_MobileNet_V3_Large_FPN_Weights.DEFAULT.url
-    assert by_name["judge: clip"].path == open_clip.get_pretrained_cfg("ViT-B-32", "openai")["hf_hub"].rstrip("/")
+    assert (by_name["judge: identity"].path, by_name["judge: identity"].revision) == ("a/dino", "1")
+    named = read_yaml(ROOT / "presets/sd15.yaml")["judges"]["clip"]["path"]
+    assert named == open_clip.get_pretrained_cfg("ViT-B-32", "openai")["hf_hub"].rstrip("/")
 
 
 def test_memory_is_held_against_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from vd_core.bases import latents
 from vd_core.bases.latents import Moments
 from vd_core.bases.memory import pictures_at_once
 from vd_core.bases.stable_diffusion import Base
+from vd_core.inputs.prompts import check_prompts
 
 
 def encode_pictures(base: Base, pictures: list[Image.Image]) -> Moments:
@@ -22,9 +23,10 @@ def embed_pictures(base: Base, pictures: list[Image.Image]) -> torch.Tensor:
 
 
 def tokenize(base: Base, prompts: list[str]) -> torch.Tensor:
-    """Token ids `[n, length]`, padded to what the base's text encoder reads."""
-    length = base.tokenizer.model_max_length
-    ids = base.tokenizer(prompts, padding="max_length", truncation=True, max_length=length, return_tensors="pt").input_ids
+    """Token ids `[n, length]`, padded to what the base's text encoder reads; InputError if a prompt is longer."""
+    for prompt in dict.fromkeys(prompts):
+        check_prompts({"prompt": prompt}, base.tokenizer)
+    ids = base.tokenizer(prompts, padding="max_length", return_tensors="pt").input_ids
     return ids.to(base.device)
 
 

@@ -9,15 +9,19 @@ from typing import Any, TypeVar
 
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, MotionAdapter, StableDiffusionPipeline, UNet2DConditionModel
+from huggingface_hub import hf_hub_download
 from torch import nn
 from transformers import CLIPImageProcessor, CLIPTextConfig, CLIPTextModel, CLIPTokenizer, CLIPVisionConfig, CLIPVisionModelWithProjection
 
+from vd_core.bases.hub import loading, where
 from vd_core.bases.latents import LatentsCache
 from vd_core.bases.noise import Noised, add_noise
+from vd_core.bases.single_file import configured, is_single_file, read_single_config, read_single_part
 from vd_core.errors import InputError
 from vd_core.settings import Part, Precision, Source
 
 M = TypeVar("M", bound=nn.Module)
+WEIGHTS = {"text_encoder": "model.safetensors", "vae": "diffusion_pytorch_model.safetensors", "unet": "diffusion_pytorch_model.safetensors"}
 
 
 @dataclass
@@ -42,15 +46,15 @@ class Base:
 
     @cached_property
     def text_encoder(self) -> CLIPTextModel:
-        return self.read(CLIPTextModel.from_pretrained, self.source.pipeline, subfolder="text_encoder", dtype=self.dtype)
+        return self.read_part("text_encoder", CLIPTextModel.from_pretrained, dtype=self.dtype)
 
     @cached_property
     def vae(self) -> AutoencoderKL:
-        return self.read(AutoencoderKL.from_pretrained, self.source.pipeline, subfolder="vae", torch_dtype=torch.float32)
+        return self.read_part("vae", AutoencoderKL.from_pretrained, torch_dtype=torch.float32)
 
     @cached_property
     def unet(self) -> UNet2DConditionModel:
-        return self.read(UNet2DConditionModel.from_pretrained, self.source.pipeline, subfolder="unet", torch_dtype=self.dtype)
+        return self.read_part("unet", UNet2DConditionModel.from_pretrained, torch_dtype=self.dtype)
 
     @cached_property
     def image_encoder(self) -> CLIPVisionModelWithProjection:
@@ -65,12 +69,19 @@ class Base:
     def latents_cache(self) -> LatentsCache | None:
         return LatentsCache(self.latents_folder, self.vae) if self.latents_folder else None
 
+    def read_part(self, name: str, from_pretrained: Callable[..., M], **options: Any) -> M:
+        """One network of the pipeline, from its folder or out of its single file."""
+        part = self.source.pipeline
+        if not is_single_file(part):
+            return self.read(from_pretrained, part, subfolder=name, **options)
+        with loading("base", part):
+            module = read_single_part(part, name, *options.values())
+        return module.to(self.device).requires_grad_(False).eval()
+
     def read(self, from_pretrained: Callable[..., M], part: Part, **options: Any) -> M:
         """One network, frozen, on the device; InputError if it cannot be read or fetched."""
-        try:
-            module = from_pretrained(part.path, use_safetensors=True, revision=part.revision, **options)
-        except OSError as error:
-            raise unreadable(self.source, error) from error
+        with loading("base", part):
+            module = from_pretrained(where(part), use_safetensors=True, revision=part.revision, **options)
         return module.to(self.device).requires_grad_(False).eval()
 
     def let_go(self, *parts: str) -> None:
@@ -118,16 +129,15 @@ def load_base(source: Source, device: torch.device, latents_folder: Path | None 
     Raises InputError if these cannot be read or fetched, or if the image encoder is not as wide as the text encoder.
     """
     pipeline, encoder = source.pipeline, source.image_encoder
-    part = {"revision": pipeline.revision}
-    try:
-        text_width = CLIPTextConfig.from_pretrained(pipeline.path, subfolder="text_encoder", **part).hidden_size
-        image_width = CLIPVisionConfig.from_pretrained(encoder.path, revision=encoder.revision).projection_dim
-        noise_scheduler = DDPMScheduler.from_pretrained(pipeline.path, subfolder="scheduler", **part)
-        tokenizer = CLIPTokenizer.from_pretrained(pipeline.path, subfolder="tokenizer", **part)
-        image_processor = CLIPImageProcessor.from_pretrained(encoder.path, revision=encoder.revision)
+    with loading("base", pipeline):
+        text_width = read_config(pipeline, "text_encoder")["hidden_size"]
+        noise_scheduler = DDPMScheduler.from_config(read_config(pipeline, "scheduler"))
         latent_shape, vae_scale_factor = read_sizes(source)
-    except OSError as error:
-        raise unreadable(source, error) from error
+        tokenizer = read_tokenizer(pipeline)
+        find_weights(pipeline)
+    with loading("image encoder", encoder):
+        image_width = CLIPVisionConfig.from_pretrained(where(encoder), revision=encoder.revision).projection_dim
+        image_processor = CLIPImageProcessor.from_pretrained(where(encoder), revision=encoder.revision)
     if text_width != image_width:
         raise InputError(
             f"base '{pipeline.path}' has a text encoder of width {text_width} and an image encoder of width {image_width}; they must match"
@@ -148,22 +158,51 @@ def load_base(source: Source, device: torch.device, latents_folder: Path | None 
     )
 
 
+def read_config(part: Part, name: str) -> dict[str, Any]:
+    """The configuration of a pipeline's part, such as "unet"."""
+    if is_single_file(part):
+        return read_single_config(part, name)
+    kind = {"unet": UNet2DConditionModel, "vae": AutoencoderKL, "scheduler": DDPMScheduler, "text_encoder": CLIPTextConfig}[name]
+    if kind is CLIPTextConfig:
+        return CLIPTextConfig.from_pretrained(where(part), subfolder=name, revision=part.revision).to_dict()
+    return kind.load_config(where(part), subfolder=name, revision=part.revision)
+
+
 def read_sizes(source: Source) -> tuple[tuple[int, int, int], int]:
-    """The shape (c, h, w) of a picture's latents, and how many pixels a side of one has, from the configurations alone; OSError if they cannot be read."""
-    pipeline = source.pipeline
-    unet = UNet2DConditionModel.load_config(pipeline.path, subfolder="unet", revision=pipeline.revision)
-    vae = AutoencoderKL.load_config(pipeline.path, subfolder="vae", revision=pipeline.revision)
+    """The shape (c, h, w) of a picture's latents, and how many pixels a side of one has, from the configurations alone."""
+    unet, vae = read_config(source.pipeline, "unet"), read_config(source.pipeline, "vae")
     return (unet["in_channels"], unet["sample_size"], unet["sample_size"]), 2 ** (len(vae["block_out_channels"]) - 1)
 
 
-def unreadable(source: Source, error: OSError) -> InputError:
-    """What to say of a base that cannot be loaded."""
-    return InputError(f"base '{source.pipeline.path}' cannot be loaded ({first_line(error)}); check the network, or give a folder")
+def find_weights(part: Part) -> None:
+    """See that a pipeline's weights are there, fetched if they are not: the networks themselves are read later, when something has been computed."""
+    if is_single_file(part):
+        return
+    folder = Path(where(part))
+    for name, file in WEIGHTS.items():
+        if not folder.is_dir():
+            hf_hub_download(part.path, file, subfolder=name, revision=part.revision)
+        elif not any((folder / name).glob("*.safetensors")):
+            raise InputError(f"base '{part.path}' has no {name}/{file}; pickles are not read: save it as safetensors")
 
 
-def first_line(error: Exception) -> str:
-    """The first line of an error's message."""
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+def read_tokenizer(part: Part) -> CLIPTokenizer:
+    """A base's tokenizer alone, for what can be told before the models are loaded."""
+    with loading("tokenizer of base", part):
+        if is_single_file(part):
+            with configured(part) as folder:
+                return CLIPTokenizer.from_pretrained(folder / "tokenizer")
+        tokenizer = CLIPTokenizer.from_pretrained(where(part), subfolder="tokenizer", revision=part.revision)
+    return check_vocabulary(tokenizer, part)
+
+
+def check_vocabulary(tokenizer: CLIPTokenizer, part: Part) -> CLIPTokenizer:
+    """The same tokenizer; InputError if it has no words: transformers gives an empty one where it finds no files."""
+    if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):
+        raise InputError(
+            f"base '{part.path}' has no tokenizer here; check the network (is HF_HUB_OFFLINE set?), or give a folder with tokenizer/"
+        )
+    return tokenizer
 
 
 def choose_device(name: str) -> torch.device:
@@ -184,8 +223,6 @@ def choose_dtype(wanted: Precision, device: torch.device) -> torch.dtype:
 
 def read_resolution(source: Source) -> int:
     """The side in pixels of a base's pictures, from its configuration alone."""
-    try:
+    with loading("base", source.pipeline):
         latent_shape, vae_scale_factor = read_sizes(source)
-    except OSError as error:
-        raise unreadable(source, error) from error
     return latent_shape[-1] * vae_scale_factor

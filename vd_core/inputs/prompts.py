@@ -1,5 +1,6 @@
 """The prompts of the method: P_c, P_N, P'_c (see Symbols in docs/method.md)."""
 
+from vd_core.errors import InputError
 from vd_core.inputs.subjects import Subject, Tokenizer
 
 STITCH_PROMPT = "a picture is divided into several regions"
@@ -9,15 +10,6 @@ STITCH_PROMPT = "a picture is divided into several regions"
 def knows_words(tokenizer: Tokenizer, text: str) -> bool:
     """Whether every word of `text` is one token; the letters of a word that is split may mean nothing to a base."""
     return len(tokenizer.tokenize(text)) == len(text.split())
-
-
-def cut_words(tokenizer: Tokenizer, text: str) -> str:
-    """The words at the end of `text` that a text encoder would not read; "" if it reads all. It reads a start and an end token too."""
-    room, words = tokenizer.model_max_length - 2, text.split()
-    if len(tokenizer.tokenize(text)) <= room:
-        return ""
-    fits = [n for n in range(len(words)) if len(tokenizer.tokenize(" ".join(words[:n]))) <= room]
-    return " ".join(words[fits[-1] :])
 
 
 def mixed_prompt(subjects: list[Subject]) -> str:
@@ -53,3 +45,39 @@ def plain_prompt(prompt: str, subjects: list[Subject]) -> str:
     """`prompt` without its placeholder tokens, as CLIP-T wants it."""
     tokens = {s.placeholder_token for s in subjects}
     return " ".join(word for word in prompt.split() if word not in tokens)
+
+
+def check_prompts(prompts: dict[str, str], tokenizer: Tokenizer) -> None:
+    """InputError if a base would read only the beginning of a prompt; `prompts` are named by the keys that they come from."""
+    room = tokenizer.model_max_length - tokenizer.num_special_tokens_to_add()
+    for key, prompt in prompts.items():
+        length = len(tokenizer.tokenize(prompt))
+        if length > room:
+            cut = cut_words(prompt, tokenizer, room)
+            raise InputError(
+                f"{key}: '{prompt}' is {length} tokens long and this base reads {room}; shorten it, or '{cut}' would be cut off"
+            )
+
+
+def cut_words(prompt: str, tokenizer: Tokenizer, room: int) -> str:
+    """The last words of a prompt, of which `room` tokens hold all words before."""
+    words = prompt.split()
+    kept = max(n for n in range(len(words) + 1) if len(tokenizer.tokenize(" ".join(words[:n]))) <= room)
+    return " ".join(words[kept:])
+
+
+def spoken_prompts(
+    name: str, subjects: list[Subject], scenes: tuple[str, ...], related: tuple[str, ...], motion: str | None
+) -> dict[str, str]:
+    """What a combination's pictures and videos are asked for with, by the key that each comes from."""
+    own = f"combinations.{name}"
+    said = {f"{own}.prompts[{i}]": scene_prompt(subjects, scene) for i, scene in enumerate(scenes)}
+    said |= {f"hlr.related_prompts[{i}]": scene_prompt(subjects, place) for i, place in enumerate(related)}
+    return said | ({f"{own}.motion_prompt": motion} if motion is not None else {})
+
+
+def training_prompts(name: str, subjects: list[Subject], method: str, tokenizer: Tokenizer) -> dict[str, str]:
+    """The longest prompt that each method learns from."""
+    placed = placed_prompt([s.instance_prompt for s in subjects], tokenizer)
+    longest = {"svdiff": placed, "dreambooth": subjects[0].instance_prompt, "custom_diffusion": subjects[0].instance_prompt}
+    return {f"combinations.{name}.subjects": longest.get(method, extended_prompt(subjects))}

@@ -15,6 +15,7 @@ class Tokenizer(Protocol):
     model_max_length: int
 
     def tokenize(self, text: str) -> list[str]: ...
+    def num_special_tokens_to_add(self) -> int: ...
 
 
 @dataclass(frozen=True)

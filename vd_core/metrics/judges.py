@@ -4,6 +4,7 @@ A base on disk brings its own in `judges/` (the embedded base does); for the rea
 """
 
 import json
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import open_clip
 import torch
 import torch.nn.functional as F
+from huggingface_hub import constants, hf_hub_download
 from safetensors.torch import load_file
 from torch import nn
 from torchvision.models import mobilenet_v3_small
@@ -21,8 +23,27 @@ from torchvision.models.detection.rpn import AnchorGenerator
 from torchvision.ops import MultiScaleRoIAlign
 from transformers import CLIPTokenizer, ViTConfig, ViTModel
 
+from vd_core.bases.hub import first_line, loading, where
+from vd_core.errors import InputError
+from vd_core.settings import Part, PublicJudges
+
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 OPENAI_MEAN, OPENAI_STD = open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD
+DINO = {"hidden_size": 384, "num_hidden_layers": 12, "num_attention_heads": 6, "intermediate_size": 1536, "layer_norm_eps": 1e-6}
+"""DINO's ViT-S/16, beside the defaults of ViTConfig."""
+TIMM_NAMES = (
+    ("cls_token", "embeddings.cls_token"),
+    ("pos_embed", "embeddings.position_embeddings"),
+    ("patch_embed.proj", "embeddings.patch_embeddings.projection"),
+    ("blocks.", "layers."),
+    (".attn.proj.", ".attention.o_proj."),
+    (".attn.qkv.", ".attention.qkv."),
+    ("norm.", "layernorm."),
+    (".norm1.", ".layernorm_before."),
+    (".norm2.", ".layernorm_after."),
+)
+FETCH_SECONDS = 20
+"""How long torchvision may wait for an answer."""
 
 
 @dataclass(frozen=True)
@@ -113,10 +134,53 @@ def load_local_judges(folder: Path) -> Judges:
     return Judges(detector, ("background", *config["labels"]), identity, clip, tokenize)
 
 
-def load_public_judges() -> Judges:
+def load_public_judges(judges: PublicJudges) -> Judges:
     """The paper's: COCO's Faster R-CNN on MobileNetV3-Large, DINO ViT-S/16, CLIP ViT-B/32. Fetched from their hubs at first use."""
+    with loading("judge", judges.identity):
+        identity = build_identity(DINO)
+        identity.load_state_dict(convert_timm(load_file(find_file(judges.identity, "model.safetensors"))))
+    with loading("judge", judges.clip):
+        weights = find_file(judges.clip, "open_clip_model.safetensors")
+        clip = open_clip.create_model("ViT-B-32", pretrained=str(weights), force_quick_gelu=True)
+    detector, labels = load_public_detector()
+    for module in (detector, identity, clip):
+        module.eval().requires_grad_(False)
+    return Judges(detector, labels, identity, clip, open_clip.get_tokenizer("ViT-B-32"))
+
+
+def load_public_detector() -> tuple[FasterRCNN, tuple[str, ...]]:
+    """torchvision's detector and its labels. Its file is no safetensors: torchvision reads it as weights alone, and checks its hash."""
     weights = FasterRCNN_MobileNet_V3_Large_FPN_Weights.DEFAULT
-    detector = fasterrcnn_mobilenet_v3_large_fpn(weights=weights).eval()
-    identity = ViTModel.from_pretrained("facebook/dino-vits16", add_pooling_layer=False).eval()
-    clip = open_clip.create_model("ViT-B-32", pretrained="openai").eval()
-    return Judges(detector, tuple(weights.meta["categories"]), identity, clip, open_clip.get_tokenizer("ViT-B-32"))
+    file = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
+    if constants.HF_HUB_OFFLINE and not file.is_file():
+        raise InputError(f"the detector's {file} is missing and HF_HUB_OFFLINE is set; put {weights.url} there")
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(FETCH_SECONDS)
+    try:
+        return fasterrcnn_mobilenet_v3_large_fpn(weights=weights), tuple(weights.meta["categories"])
+    except (OSError, RuntimeError) as error:
+        raise InputError(
+            f"the detector cannot be fetched ({first_line(error)}); check the network, or put {weights.url} into {file.parent}/"
+        ) from error
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def find_file(part: Part, name: str) -> Path:
+    """A file of a folder, or of a hub's repository, fetched if it is not in the cache."""
+    folder = Path(where(part))
+    return folder / name if folder.is_dir() else Path(hf_hub_download(part.path, name, revision=part.revision))
+
+
+def convert_timm(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """timm's names of a vision transformer's weights as transformers has them; query, key and value lie in one matrix there."""
+    converted = {}
+    for key, value in weights.items():
+        for old, new in TIMM_NAMES:
+            key = key.replace(old, new)
+        if ".qkv." in key:
+            pieces = zip("qkv", value.chunk(3), strict=True)
+            converted |= {key.replace(".qkv.", f".{letter}_proj."): piece.contiguous() for letter, piece in pieces}
+        else:
+            converted[key] = value
+    return converted

@@ -6,15 +6,20 @@ import numpy as np
 import torch
 from PIL import Image
 
+from vd_core.bases.hub import loading
 from vd_core.metrics.clip_scores import temporal_consistency, text_fidelity
 from vd_core.metrics.fidelity import SubjectReference, score_frames, subject_fidelity
 from vd_core.metrics.judges import Judges, load_local_judges, load_public_judges
 from vd_core.metrics.stitch import has_seam, stitch_score
+from vd_core.settings import Part, PublicJudges
 
 
-def load_judges(folder: str | None) -> Judges:
-    """The judges of a folder, or the public ones."""
-    return load_local_judges(Path(folder)) if folder else load_public_judges()
+def load_judges(judges: str | PublicJudges) -> Judges:
+    """The judges of a folder, or the public ones; InputError if they cannot be found or fetched."""
+    if isinstance(judges, PublicJudges):
+        return load_public_judges(judges)
+    with loading("judges", Part(judges, None)):
+        return load_local_judges(Path(judges))
 
 
 def to_unit(pictures: list[Image.Image]) -> torch.Tensor:
