@@ -1,0 +1,170 @@
+"""`make fullsize`: every stage on bases of the published size with random weights → metrics/fullsize.json, README's hardware table.
+
+Weights mean nothing here: what it shows is shapes, names, tokens, seconds and memory. Nothing is fetched.
+"""
+
+import json
+import os
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+import yaml
+from tqdm import tqdm
+
+from tasks.shared.documents import as_table, fill_table
+from tasks.shared.paths import CACHE
+from tasks.shared.yaml_files import overlay, read_yaml
+from vd_core.bases.published import Name, build_published
+from vd_core.files import write_json
+from vd_core.studies.random_judges import build_random_judges
+
+ROOT = Path(__file__).resolve().parents[2]
+OUT, DOCUMENT = ROOT / "metrics" / "fullsize.json", ROOT / "README.md"
+COMBINATION = "pair"
+PROMPTS = ["are surfing in the ocean"]
+SHORT: dict[str, Any] = {
+    "mix": {"count": 4},
+    "sampling": {"num_inference_steps": 4},
+    "finetune": {"schedule": {"steps": 2}, "validation": {"every": 0}},
+    "hlr": {"candidates": 2, "min_picks": 1, "steps": 1},
+    "motion": {"schedule": {"steps": 1}},
+    "render": {"t_forward": 2, "t_warp": 1},
+}
+"""What a short run changes of a base's preset: all sizes, frames and batches stay."""
+SIZES = {"sd15": "Stable Diffusion 1.5", "sd21": "Stable Diffusion 2.1"}
+
+
+def write_project(name: Name, folder: Path, sample_size: int, device: str) -> None:
+    """A project in `folder` whose one combination, the demo's two subjects, stands on a random base of the published shape."""
+    base = folder / "base"
+    if not (base / "ready").exists():
+        shutil.rmtree(base, ignore_errors=True)
+        build_published(name, base, sample_size)
+        (base / "ready").touch()
+    judges = build_random_judges(folder / "judges", folder / "torch")
+    part = {"revision": None}
+    adapter = {"path": str(base / "motion_adapter"), **part} if (base / "motion_adapter").is_dir() else None
+    source = {
+        "pipeline": {"path": str(base), **part},
+        "image_encoder": {"path": str(base / "image_encoder"), **part},
+        "motion_adapter": adapter,
+    }
+    preset = overlay(read_yaml(ROOT / "presets" / f"{name}.yaml"), SHORT, {"source": source, "judges": asdict(judges)})
+    generators = preset["render"]["generators"]
+    combination = {"base": name, "subjects": ["dog", "car"], "prompts": PROMPTS, "sampling_round": 0}
+    combination |= {"motion_prompt": "a bear jumping in the city" if adapter else None}
+    write_yaml(folder / "presets" / f"{name}.yaml", preset)
+    write_yaml(folder / "presets" / "generators.yaml", {"generators": generators})
+    write_yaml(
+        folder / "params.yaml", {"base": name, "seed": 0, "device": device, "processes": 1, "combinations": {COMBINATION: combination}}
+    )
+    shutil.copytree(ROOT / "data" / "toys", folder / "data" / COMBINATION, dirs_exist_ok=True)
+
+
+def write_yaml(path: Path, content: dict[str, Any]) -> None:
+    """Write plain values as YAML."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+def measure_stage(folder: Path, stage: str) -> dict[str, float]:
+    """Run one stage in a process of its own in `folder`: its `seconds`, and the peak of its memory in `gigabytes` (a GPU's, where it is on one)."""
+    report = folder / "peak.json"
+    command = [sys.executable, "-m", "tasks.commands.fullsize", "--peak-of", stage, "--report", str(report)]
+    here = {"PYTHONPATH": str(ROOT), "TORCH_HOME": str(folder / "torch"), "HF_HUB_OFFLINE": "1"}
+    start = time.monotonic()
+    done = subprocess.run(command, cwd=folder, env={**os.environ, **here}, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{stage}: {done.stderr[-2000:]}")
+    return {"seconds": round(time.monotonic() - start, 1), "gigabytes": json.loads(report.read_text())["gigabytes"]}
+
+
+def say_peak(stage: str, report: Path) -> None:
+    """Run a stage in this process and write the peak of its memory."""
+    argv = sys.argv
+    sys.argv = [stage, COMBINATION, "--debug"]
+    try:
+        runpy.run_module(f"tasks.{stage}", run_name="__main__")
+    except SystemExit as ended:
+        if ended.code:
+            raise
+    sys.argv = argv
+    peak = torch.cuda.max_memory_allocated() / 1e9 if torch.cuda.is_available() else resident_gigabytes()
+    write_json(report, {"gigabytes": round(peak, 2)})
+
+
+def resident_gigabytes() -> float:
+    """The peak of this process's resident memory; Linux's own count."""
+    return float(re.findall(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[0]) * 1024 / 1e9
+
+
+def render_by_one(folder: Path, name: str, generator: str) -> dict[str, float]:
+    """The render stage with one generator alone."""
+    path = folder / "presets" / f"{name}.yaml"
+    write_yaml(path, overlay(read_yaml(path), {"render": {"generators": [generator]}}))
+    measure_stage(folder, "settings")
+    return measure_stage(folder, "render")
+
+
+def pick_first(folder: Path) -> None:
+    """What a person would choose."""
+    command = [sys.executable, "-m", "tasks.commands.pick", COMBINATION, "1", "--name", "fullsize"]
+    subprocess.run(command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True, capture_output=True)
+
+
+def measure_base(name: Name, folder: Path, sample_size: int = 64, device: str = "auto") -> dict[str, dict[str, float]]:
+    """Every stage on one base, from pictures to metrics: seconds and peak memory of each."""
+    write_project(name, folder, sample_size, device)
+    generators = read_yaml(folder / "presets" / "generators.yaml")["generators"]
+    found = {}
+    for stage in tqdm(("settings", "mix", "finetune", "sample", "refinetune", "motion", "swap"), name):
+        if stage == "refinetune":
+            pick_first(folder)
+        found[stage] = measure_stage(folder, stage)
+        tqdm.write(f"{name} {stage}: {found[stage]}")
+    for generator in generators:
+        found[f"render {generator}"] = render_by_one(folder, name, generator)
+        tqdm.write(f"{name} {generator}: {found[f'render {generator}']}")
+    return found | {stage: measure_stage(folder, stage) for stage in ("encode", "evaluate")}
+
+
+def hardware_rows(report: dict[str, Any]) -> list[list[str]]:
+    """README's rows: what takes a second or a gigabyte."""
+    return [
+        [SIZES[base] if first else "", stage.replace("_", " "), f"{own['seconds']:.0f} s", f"{own['gigabytes']:.1f} GB"]
+        for base, figures in report["bases"].items()
+        for first, (stage, own) in zip((True, *[False] * len(figures)), figures.items(), strict=False)
+        if stage not in ("settings", "swap", "encode")
+    ]
+
+
+def main(
+    bases: Annotated[list[str] | None, typer.Argument(help="sd15, sd21; all if none is named")] = None,
+    peak_of: Annotated[str | None, typer.Option(hidden=True)] = None,
+    report: Annotated[Path | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Run every stage at full size for a step or two, and measure seconds and memory."""
+    if peak_of and report:
+        say_peak(peak_of, report)
+        return
+    measured = json.loads(OUT.read_text())["bases"] if OUT.exists() and bases else {}
+    names: list[Name] = [n for n in ("sd15", "sd21") if not bases or n in bases]
+    measured |= {name: measure_base(name, CACHE.resolve() / "fullsize" / name) for name in names}
+    device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else f"CPU, {len(os.sched_getaffinity(0))} cores"
+    steps = "512 pixels; 2 finetuning steps, 1 motion step, 2 pictures and 1 clip of 4 steps"
+    write_json(OUT, {"device": device, "steps": steps, "bases": measured})
+    fill_table(DOCUMENT, "fullsize", as_table(["base", "stage", "seconds", "peak memory"], hardware_rows(json.loads(OUT.read_text()))))
+    print(OUT.read_text())
+
+
+if __name__ == "__main__":
+    typer.run(main)
