@@ -89,7 +89,12 @@ def place_of(wanted: Wanted) -> tuple[str, str | None]:
 
 def can_be_asked(wanted: Wanted) -> bool:
     """Whether a host could have what is missing."""
-    return bool(wanted.url) or not (Path(wanted.path).is_dir() or is_offline_mode())
+    return bool(wanted.url) or not (is_local(wanted.path) or is_offline_mode())
+
+
+def is_local(path: str) -> bool:
+    """Whether a path is a folder's or a file's: one that is there, or one that no repository of a hub is written like."""
+    return Path(path).exists() or path.startswith(("/", "~", ".")) or path.endswith(".safetensors") or path.count("/") != 1
 
 
 def ask(wanted: Wanted) -> Callable[[], Reply]:
@@ -141,6 +146,8 @@ def ask_together(questions: list[Callable[[], Reply]]) -> list[Reply]:
 def judge(wanted: Wanted, replies: dict[tuple[str, str | None], Reply]) -> Located:
     """What becomes of a model that is not whole here."""
     absent = [group for group in wanted.files if not find_group(wanted, group)]
+    if not wanted.url and is_local(wanted.path) and not Path(wanted.path).exists():
+        return Located(wanted, "missing", None, f"{wanted.path} does not exist; correct the path")
     if not can_be_asked(wanted):
         if Path(wanted.path).is_dir():
             return Located(wanted, "missing", None, f"{wanted.path} has no {absent[0][0]}; put it there")

@@ -9,6 +9,7 @@ from tasks.checks.clips import look_at_clip
 from tasks.checks.finding import Finding
 from tasks.shared.params import Merged
 from tasks.shared.paths import data_folder
+from vd_core.bases.hub import where
 from vd_core.errors import InputError
 from vd_core.hub import Located
 from vd_core.inputs.clips import find_clip
@@ -64,7 +65,7 @@ def open_tokenizer(pipeline: Part) -> CLIPTokenizer:
     """The base's tokenizer, whose files are here."""
     from transformers import CLIPTokenizer  # a second that other checks need not wait for
 
-    return CLIPTokenizer.from_pretrained(pipeline.path, subfolder="tokenizer", revision=pipeline.revision, local_files_only=True)
+    return CLIPTokenizer.from_pretrained(where(pipeline), subfolder="tokenizer", revision=pipeline.revision, local_files_only=True)
 
 
 def check_lengths(merged: Merged, combination: str, subjects: list[Subject], tokenizer: CLIPTokenizer) -> list[Finding]:

@@ -12,7 +12,9 @@ from tests.helpers.single_files import write_narrow_configs, write_single_file
 from vd_core.bases import published
 from vd_core.bases.single_file import FIRST, TO_K
 from vd_core.bases.stable_diffusion import load_base, read_resolution
+from vd_core.bases.wanted import wanted_parts
 from vd_core.errors import InputError
+from vd_core.hub import locate
 from vd_core.settings import Part, Source
 
 V2_YAML = "model:\n  params:\n    parameterization: {}\n"
@@ -37,6 +39,7 @@ def test_a_checkpoint_of_one_file_is_read_offline(tmp_path: Path, monkeypatch: p
     published.build_part("sd15", "image_encoder").save_pretrained(encoder)
     written = write_single_file(tmp_path / "mine.safetensors")
     source = source_of("~/mine.safetensors", encoder.parent)
+    assert {place.state for place in locate(wanted_parts(source, motion=False))} == {"here"}
     base = load_base(source, torch.device("cpu"))
     for part, module in written.items():
         read = getattr(base, part).state_dict()
@@ -72,3 +75,14 @@ def test_what_is_no_such_checkpoint_is_refused_by_its_header(tmp_path: Path) -> 
     for name, words in refusals.items():
         with pytest.raises(InputError, match=words):
             read_resolution(source_of(str(tmp_path / name), tmp_path))
+
+
+def test_a_path_that_does_not_exist_is_no_name_of_a_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hub was asked for ~/models/mine.safetensors."""
+    monkeypatch.setattr("vd_core.hub.ask_hub", lambda *_: pytest.fail("the hub was asked"))
+    source = source_of("~/nowhere/mine.safetensors", Path("/nowhere"))
+    reasons = {place.reason for place in locate(wanted_parts(source, motion=False))}
+    assert reasons == {
+        f"{Path.home()}/nowhere/mine.safetensors does not exist; correct the path",
+        "/nowhere/image_encoder does not exist; correct the path",
+    }

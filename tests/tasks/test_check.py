@@ -50,7 +50,7 @@ def test_all_that_stops_is_said_at_once(workspace: Path, kind: str) -> None:
     assert "has no clip.safetensors" in found["judge: clip"]
     assert "0.png is not a readable picture" in found["dog"]
     assert "motion.mp4 is not a readable video" in found["clip"]
-    assert "would not read 'very" in found["prompts"] and found["prompts"].endswith("far'; shorten it")
+    assert "prompts[1]: 'a sks dog" in found["prompts"] and found["prompts"].endswith("far' would be cut off")
     assert "'unheard-of' is" in found["tokens"]
     with pytest.raises(InputError) as caught:
         refuse("toys")

@@ -16,6 +16,7 @@ from huggingface_hub.errors import (
 from safetensors import SafetensorError
 
 from vd_core.errors import InputError
+from vd_core.hub import is_local
 from vd_core.settings import Part
 
 NO_FILE = ("no file named", "does not appear to have a file", "does not contain", "pytorch_model.bin")
@@ -40,7 +41,7 @@ def loading(what: str, part: Part) -> Iterator[None]:
 def explain_loading(what: str, part: Part, error: Exception) -> str:
     """One line: which part failed, why, and what to do."""
     name, kinds = f"{what} '{part.path}'", [type(e) for e in causes(error)]
-    if is_local(part):
+    if is_local(where(part)):
         missing = not Path(where(part)).exists()
         return f"{name} does not exist; correct the path" if missing else f"{name} cannot be read ({first_line(error)}); save it again"
     if GatedRepoError in kinds:
@@ -56,16 +57,6 @@ def explain_loading(what: str, part: Part, error: Exception) -> str:
     if any(words in str(error) for words in NO_FILE):
         return f"{name} lacks a file ({first_line(error)}); pickles are not read: name a repository or revision with safetensors"
     return f"{name} cannot be loaded ({first_line(error)}); check the network, or give a folder"
-
-
-def is_local(part: Part) -> bool:
-    """Whether a part is a folder or file: there, or written like one."""
-    return (
-        Path(where(part)).exists()
-        or part.path.startswith(("/", "~", "."))
-        or part.path.endswith(".safetensors")
-        or part.path.count("/") != 1
-    )
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:

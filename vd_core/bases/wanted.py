@@ -1,5 +1,6 @@
 """The files that a base is loaded from, part by part."""
 
+from vd_core.bases.hub import where
 from vd_core.hub import Wanted
 from vd_core.settings import Source
 
@@ -19,11 +20,11 @@ def wanted_parts(source: Source, motion: bool) -> list[Wanted]:
     """What `load_base` reads of `source`; the motion modules only if `motion`."""
     pipeline, encoder, adapter = source.pipeline, source.image_encoder, source.motion_adapter if motion else None
     wanted = [
-        Wanted(part.replace("_", " "), pipeline.path, pipeline.revision, tuple(tuple(f"{part}/{f}" for f in group) for group in files))
+        Wanted(part.replace("_", " "), where(pipeline), pipeline.revision, tuple(tuple(f"{part}/{f}" for f in group) for group in files))
         for part, files in PARTS.items()
     ]
     encoder_files = (("config.json",), TRANSFORMERS, ("preprocessor_config.json",))
-    wanted.append(Wanted("image encoder", encoder.path, encoder.revision, encoder_files))
+    wanted.append(Wanted("image encoder", where(encoder), encoder.revision, encoder_files))
     if adapter:
-        wanted.append(Wanted("motion modules", adapter.path, adapter.revision, (("config.json",), DIFFUSERS)))
+        wanted.append(Wanted("motion modules", where(adapter), adapter.revision, (("config.json",), DIFFUSERS)))
     return wanted

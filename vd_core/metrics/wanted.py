@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 
+from vd_core.bases.hub import where
 from vd_core.hub import Wanted
 from vd_core.settings import PublicJudges
 
@@ -26,6 +27,6 @@ def wanted_public_judges(judges: PublicJudges) -> list[Wanted]:
     checkpoints = str(Path(torch.hub.get_dir()) / "checkpoints")
     return [
         Wanted("judge: detector", checkpoints, None, ((Path(DETECTOR_URL).name,),), DETECTOR_URL),
-        Wanted("judge: identity", judges.identity.path, judges.identity.revision, (("model.safetensors",),)),
-        Wanted("judge: clip", judges.clip.path, judges.clip.revision, (("open_clip_model.safetensors",),)),
+        Wanted("judge: identity", where(judges.identity), judges.identity.revision, (("model.safetensors",),)),
+        Wanted("judge: clip", where(judges.clip), judges.clip.revision, (("open_clip_model.safetensors",),)),
     ]
