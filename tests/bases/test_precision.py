@@ -1,9 +1,11 @@
 """Frozen weights in 16 bits: what learns stays in float32, and everything that a base does still works."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
 from tests.helpers.pictures import noise_picture
@@ -23,9 +25,11 @@ from vd_core.training.step import named_trainable
 
 
 @pytest.fixture
-def half(base_folders: dict[str, Path], kind: str) -> Base:
-    """A base frozen in bfloat16."""
-    return load_base(folder_source(base_folders[kind]), torch.device("cpu"), dtype=torch.bfloat16)
+def half(base_folders: dict[str, Path], kind: str) -> Iterator[Base]:
+    """A base frozen in bfloat16; accelerate keeps one precision a process."""
+    AcceleratorState._reset_state()
+    yield load_base(folder_source(base_folders[kind]), torch.device("cpu"), dtype=torch.bfloat16)
+    AcceleratorState._reset_state()
 
 
 def test_what_is_frozen_is_in_16_bits_and_what_learns_in_float32(half: Base, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_the_command_line_says_one_line_and_exits_1(workspace: Path) -> None:
     [
         ("Path('/dev/full').write_text('x')", "error: the disk is full; make room, and run this again: finished stages stand", 1),
         (
-            "os.kill(os.getpid(), signal.SIGINT)",
+            "signal.signal(signal.SIGINT, signal.default_int_handler) and os.kill(os.getpid(), signal.SIGINT)",
             "interrupted; what is finished stands, and a training goes on from its last checkpoint",
             130,
         ),

@@ -44,7 +44,7 @@ def test_accumulated_batches_are_one_step_on_their_mean(tmp_path: Path) -> None:
     groups = [{"params": list(parameters.values()), "lr": 0.1}]
     changes = {"steps": 1, "max_grad_norm": 1e9, "linear_decay": False, "gradient_accumulation": 2}
     schedule = make_settings(schedule=changes).schedule
-    accelerator = build_accelerator(schedule, torch.device("cpu"), Progress(tmp_path))
+    accelerator = build_accelerator(schedule, torch.device("cpu"), torch.float32, Progress(tmp_path))
     optimise(accelerator, Trained([model], parameters, groups, 4, "test"), loss_fn, schedule, Progress(tmp_path), "f")
     optimizer = torch.optim.AdamW(literal.parameters(), lr=0.1)
     assert len(inputs) == 2 and not torch.equal(*inputs)

@@ -46,7 +46,7 @@ def finetune_motion(base: Base, clip: list[Image.Image], prompt: str, settings: 
     torch.manual_seed(seed_for("image modules", schedule.seed))
     model = build_motion_model(base, settings.lora_rank)
     parameters = {k: p for k, p in model.named_parameters() if p.requires_grad}
-    accelerator = build_accelerator(schedule, base, progress)
+    accelerator = build_accelerator(schedule, base.device, base.dtype, progress)
     if schedule.gradient_checkpointing:
         model.enable_gradient_checkpointing()
     prepared = accelerator.prepare(model)

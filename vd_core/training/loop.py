@@ -11,7 +11,6 @@ from accelerate.utils import TorchDynamoPlugin
 from torch import nn
 from tqdm import tqdm
 
-from vd_core.bases.stable_diffusion import Base
 from vd_core.seeds import generator_for
 from vd_core.settings import Schedule, Validation
 from vd_core.training.checkpoints import Named, load_checkpoint, load_parameters, save_checkpoint, save_parameters
@@ -63,12 +62,12 @@ class Trained:
 MIXED_PRECISION = {torch.float32: "no", torch.bfloat16: "bf16", torch.float16: "fp16"}
 
 
-def build_accelerator(schedule: Schedule, base: Base, progress: Progress) -> Accelerator:
-    """One process, or one of several that `accelerate launch` started. If the schedule compiles, what it prepares is compiled, not what was given."""
+def build_accelerator(schedule: Schedule, device: torch.device, dtype: torch.dtype, progress: Progress) -> Accelerator:
+    """One process, or one of several that `accelerate launch` started, that computes in `dtype`. If the schedule compiles, what it prepares is compiled, not what was given."""
     accelerator = Accelerator(
-        mixed_precision=MIXED_PRECISION[base.dtype],
+        mixed_precision=MIXED_PRECISION[dtype],
         gradient_accumulation_steps=schedule.gradient_accumulation,
-        cpu=base.device.type == "cpu",
+        cpu=device.type == "cpu",
         log_with="tensorboard" if progress.tensorboard else None,
         project_dir=progress.tensorboard,
         step_scheduler_with_optimizer=False,

@@ -58,7 +58,7 @@ def learn(
     weights (frozen ones too) or data (`seen`) is ignored.
     """
     schedule = settings.schedule
-    accelerator = build_accelerator(schedule, base, progress)
+    accelerator = build_accelerator(schedule, base.device, base.dtype, progress)
     if schedule.gradient_checkpointing:
         enable_gradient_checkpointing(parts)
     parameters = named_trainable(parts)
