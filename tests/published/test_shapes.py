@@ -22,7 +22,7 @@ PARAMETERS = {
     ("sd21", "unet"): 865_910_724,
     ("sd21", "vae"): 83_653_863,
 }
-"""The published models' numbers of parameters."""
+"""The U-Nets' and the motion modules' are published figures. The others were counted from the configurations, and hold them as they are."""
 SHAPES = {
     ("sd15", "unet", "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight"): (320, 768),
     ("sd15", "unet", "down_blocks.0.attentions.0.proj_in.weight"): (320, 320, 1, 1),

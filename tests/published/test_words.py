@@ -17,7 +17,7 @@ from vd_core.inputs.subjects import Subject
 
 PRESETS = ["sd15", "sd21"]
 FIRST_RARE = 30_000
-"""Of CLIP's 49,408 tokens; merges are ordered by frequency."""
+"""Of CLIP's 49,408 tokens, the most frequent merges first. The line was drawn below the presets' most frequent one (kker, 32,399)."""
 
 
 def placeholders(preset: str) -> list[str]:

@@ -1,7 +1,7 @@
 """The published bases as this project reads them: their configurations, CLIP's vocabulary, and folders of their shape with random weights.
 
 The configurations are those of stable-diffusion-v1-5, AnimateDiff's motion adapter v1-5-2 and CLIP ViT-L/14 (`sd15`), and of
-Stable Diffusion 2.1 base and CLIP ViT-H/14 (`sd21`).
+Stable Diffusion 2.1 base and CLIP ViT-H/14 (`sd21`), written from what is publicly said of them: the files themselves were not fetched.
 """
 
 import gzip

@@ -5,13 +5,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, MotionAdapter, StableDiffusionPipeline, UNet2DConditionModel
 from huggingface_hub import hf_hub_download
 from torch import nn
-from transformers import CLIPImageProcessor, CLIPTextConfig, CLIPTextModel, CLIPTokenizer, CLIPVisionConfig, CLIPVisionModelWithProjection
+from transformers import (
+    AutoConfig,
+    CLIPConfig,
+    CLIPImageProcessor,
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTokenizer,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
+)
 
 from vd_core.bases.hub import loading, where
 from vd_core.bases.latents import LatentsCache
@@ -58,7 +67,8 @@ class Base:
 
     @cached_property
     def image_encoder(self) -> CLIPVisionModelWithProjection:
-        return self.read(CLIPVisionModelWithProjection.from_pretrained, self.source.image_encoder, dtype=self.dtype)
+        part = self.source.image_encoder
+        return self.read(CLIPVisionModelWithProjection.from_pretrained, part, dtype=self.dtype, config=read_vision_config(part))
 
     @cached_property
     def motion_adapter(self) -> MotionAdapter | None:
@@ -136,7 +146,7 @@ def load_base(source: Source, device: torch.device, latents_folder: Path | None 
         tokenizer = read_tokenizer(pipeline)
         find_weights(pipeline)
     with loading("image encoder", encoder):
-        image_width = CLIPVisionConfig.from_pretrained(where(encoder), revision=encoder.revision).projection_dim
+        image_width = read_vision_config(encoder).projection_dim
         image_processor = CLIPImageProcessor.from_pretrained(where(encoder), revision=encoder.revision)
     if text_width != image_width:
         raise InputError(
@@ -156,6 +166,17 @@ def load_base(source: Source, device: torch.device, latents_folder: Path | None 
         vae_scale_factor,
         latents_folder,
     )
+
+
+def read_vision_config(part: Part) -> CLIPVisionConfig:
+    """An image encoder's configuration; a whole CLIP's says the projection's width at its top, and LAION's say it nowhere else."""
+    with loading("image encoder", part):
+        whole = AutoConfig.from_pretrained(where(part), revision=part.revision)
+    if not isinstance(whole, CLIPConfig):
+        return whole
+    vision = cast(CLIPVisionConfig, whole.vision_config)
+    vision.projection_dim = whole.projection_dim
+    return vision
 
 
 def read_config(part: Part, name: str) -> dict[str, Any]:
