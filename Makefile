@@ -8,7 +8,7 @@ export DO_NOT_TRACK = 1
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 export DVC_NO_ANALYTICS = 1
 
-.PHONY: demo serve bench evidence test test-slow test-browser lint pretrain quality lock
+.PHONY: demo serve bench fullsize evidence test test-slow test-browser lint pretrain quality lock
 demo: .venv/ready            ## the whole job on the embedded base: two toys in, videos of both out
 	env -u PREFECT_API_URL -u PREFECT_PROFILE -u PREFECT_PROFILES_PATH PREFECT_HOME=$(CURDIR)/.prefect $(BIN)/python -m flows.full run --combination toys --approval auto
 
@@ -35,6 +35,9 @@ quality: .venv/ready         ## how well the embedded base and its judges do: mo
 
 bench: .venv/ready           ## our training step against two others, on a quiet machine: metrics/bench.json, docs/speed.md
 	$(BIN)/python -m tasks.commands.bench
+
+fullsize: .venv/ready        ## every stage on bases of the published size with random weights: metrics/fullsize.json, README's hardware table
+	$(BIN)/python -m tasks.commands.fullsize
 
 evidence: .venv/ready        ## the methods and ablations side by side on held-out toys: metrics/evidence.json, docs/evidence.md
 	$(BIN)/python -m tasks.commands.evidence

@@ -54,10 +54,10 @@ def check_memory(base: str, name: str, free: float) -> Finding:
 
 
 def read_needs(base: str) -> dict[str, float]:
-    """The measured GiB of GPU memory by stage, `{"<base>": {"<stage>": GiB}}` of MEASURED; none if it is not there."""
+    """The measured GiB of memory by stage, of MEASURED; none if it is not there."""
     try:
-        needs = json.loads(MEASURED.read_text())[base]
-        return {stage: float(need) for stage, need in needs.items()}
+        figures = json.loads(MEASURED.read_text())["bases"][base]
+        return {stage: own["gigabytes"] * 1e9 / GIB for stage, own in figures.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 

@@ -161,10 +161,12 @@ def test_memory_is_held_against_what_was_measured(tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     assert check_memory("sd15", "a GPU", 8.0).said.endswith("not measured")
     Path("metrics").mkdir()
-    Path("metrics/fullsize.json").write_text(json.dumps({"sd15": {"finetune": 6.0, "motion": 20.0}}))
+    Path("metrics/fullsize.json").write_text(
+        json.dumps({"bases": {"sd15": {"finetune": {"gigabytes": 6.0}, "motion": {"gigabytes": 20.0}}}})
+    )
     tight, roomy = check_memory("sd15", "a GPU", 8.0), check_memory("sd15", "a GPU", 24.0)
     assert (tight.state, roomy.state) == ("warning", "ok")
-    assert "20.0 GiB were measured for motion" in tight.said
+    assert "18.6 GiB were measured for motion" in tight.said
 
 
 def test_a_server_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
