@@ -50,7 +50,14 @@ def start_on_terminal(project: Path, home: Path, *command: str) -> tuple[subproc
     settings.pop("PREFECT_API_URL", None)
     with said.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, *command], cwd=project, env=settings, stdout=file, stderr=file, stdin=pty.openpty()[1], start_new_session=True
+            [sys.executable, *command],
+            cwd=project,
+            env=settings,
+            stdout=file,
+            stderr=file,
+            stdin=pty.openpty()[1],
+            start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a shell's background jobs are deaf to it
         )
     return process, said
 
