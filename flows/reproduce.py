@@ -26,8 +26,6 @@ RETRY_SECONDS = 5.0
 SAY_SECONDS = 60.0
 PERCENT = re.compile(r"(\d{1,3})%\|")
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "17179869184"}
-
-
 NO_GIT = "this folder has no .git, which DVC needs: clone the repository, or run 'git init' here"
 
 

@@ -59,11 +59,9 @@ def write_project(name: Name, folder: Path, sample_size: int, device: str) -> No
         "motion_adapter": adapter,
     }
     preset = overlay(read_yaml(ROOT / "presets" / f"{name}.yaml"), SHORT, {"source": source, "judges": asdict(judges)})
-    generators = preset["render"]["generators"]
     combination = {"base": name, "subjects": ["dog", "car"], "prompts": PROMPTS, "sampling_round": 0}
     combination |= {"motion_prompt": "a bear jumping in the city" if adapter else None}
     write_yaml(folder / "presets" / f"{name}.yaml", preset)
-    write_yaml(folder / "presets" / "generators.yaml", {"generators": generators})
     write_yaml(
         folder / "params.yaml", {"base": name, "seed": 0, "device": device, "processes": 1, "combinations": {COMBINATION: combination}}
     )
@@ -124,7 +122,7 @@ def pick_first(folder: Path) -> None:
 def measure_base(name: Name, folder: Path, sample_size: int = 64, device: str = "auto") -> dict[str, dict[str, float]]:
     """Every stage on one base, from pictures to metrics: seconds and peak memory of each."""
     write_project(name, folder, sample_size, device)
-    generators = read_yaml(folder / "presets" / "generators.yaml")["generators"]
+    generators = read_yaml(ROOT / "presets" / f"{name}.yaml")["render"]["generators"]
     found = {}
     for stage in tqdm(("settings", "mix", "finetune", "sample", "refinetune", "motion", "swap"), name):
         if stage == "refinetune":

@@ -32,6 +32,7 @@ TURNS = {
 }
 """What the signs of a display matrix's a, b, c and d ask of a player: x' = ax + cy, y' = bx + dy."""
 
+ENCODING = {"crf": "12", "preset": "medium", "threads": "1"}  # x264's bytes depend on its threads
 SMALLEST_SHOWN = 256  # smaller clips are enlarged by a whole factor, so that a player shows more than a stamp
 
 
@@ -55,9 +56,7 @@ def save_video(frames: list[Image.Image], path: Path, fps: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     pictures = [enlarge(p) for p in frames]
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(
-            "libx264", rate=fps, options={"crf": "12", "preset": "medium", "threads": "1"}
-        )  # x264's bytes depend on its threads
+        stream = container.add_stream("libx264", rate=fps, options=ENCODING)
         stream.width, stream.height, stream.pix_fmt = *pictures[0].size, "yuv420p"
         for picture in pictures:
             container.mux(stream.encode(av.VideoFrame.from_image(picture)))

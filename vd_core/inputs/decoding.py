@@ -26,8 +26,6 @@ RANGES = (1, 255, 65535)
 MANY_VIEWS = ("MPO", "HEIF")  # files of one photograph that hold more pictures than that: depth, gain, a preview
 ON_WHITE = "transparent parts are put on white"
 FIRST_ONLY = "only the first of its pictures is used"
-
-
 BROKEN = (OSError, EOFError, SyntaxError, ValueError, RuntimeError, TypeError, LookupError, OverflowError, struct.error)
 """What Pillow's readers raise on broken bytes."""
 
