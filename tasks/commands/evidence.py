@@ -52,15 +52,14 @@ def merge_study(overrides: dict[str, Any], training_seed: int) -> Merged:
     return merge(Params.model_validate(params), "study")
 
 
-def run_job(plan: Plan, variant: dict[str, Any], toys: Toys, training_seed: int, name: str, weights: str) -> Path:
-    """One variant on one combination with one training seed, unless the same stands finished; its folder."""
+def run_job(base: Path, plan: Plan, variant: dict[str, Any], toys: Toys, training_seed: int, name: str, weights: str) -> Path:
+    """One variant of the base in `base` on one combination with one training seed, unless the same stands finished; its folder."""
     torch.set_num_threads(1)
     merged = settings_of(variant, training_seed)
     steps = merged.hlr.steps if variant.get("hlr") else 0
     about = {**asdict(merged.finetune), "method": merged.method, "hlr": steps, "toys": toys, "weights": weights, "mix": merged.mix.count}
     how = {k: v for k, v in asdict(plan).items() if k not in ("combinations", "tuning", "variants", "learning_rates", "training_seeds")}
     target = CACHE / "evidence" / name / fingerprint_of({**about, **how}, [])[:16]
-    base = Path(merged.source.pipeline.path)
     silence_libraries()
     if not (target / "figures.json").exists():
         run_variant(base, toys, merged.method, steps, merged.finetune, merged.mix.count, plan, target)
@@ -83,14 +82,17 @@ def seeds_of(plan: Plan, variant: dict[str, Any]) -> list[int]:
     return variant.get("training_seeds", plan.training_seeds)
 
 
-def run_all(plan: Plan, variants: dict[str, dict[str, Any]], combinations: dict[str, Toys]) -> dict[str, Folders]:
-    """Every variant on every combination with each training seed, one process a core; finished ones are taken from before."""
-    folder = Path(merge_study({}, 0).source.pipeline.path)
+def run_all(plan: Plan, variants: dict[str, dict[str, Any]], combinations: dict[str, Toys], base: Path | None = None) -> dict[str, Folders]:
+    """Every variant on every combination with each training seed, one process a core; finished ones are taken from before.
+
+    The base is the embedded one, or the one in the folder `base`.
+    """
+    folder = base or Path(merge_study({}, 0).source.pipeline.path)
     hashes = {p: sha256_of(p) for p in sorted(folder.rglob("*.safetensors"))}
     found: dict[str, Folders] = {v: {} for v in variants}
     with ProcessPoolExecutor(len(os.sched_getaffinity(0)), get_context("spawn")) as pool:
         jobs = {
-            pool.submit(run_job, plan, variant, toys, s, f"{v}-{c}-{s}", weights_read(variant, hashes)): (v, c, s)
+            pool.submit(run_job, folder, plan, variant, toys, s, f"{v}-{c}-{s}", weights_read(variant, hashes)): (v, c, s)
             for c, toys in combinations.items()
             for v, variant in variants.items()
             for s in seeds_of(plan, variant)

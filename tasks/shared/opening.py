@@ -5,6 +5,7 @@ from accelerate import PartialState
 from tasks.shared.locating import require
 from tasks.shared.paths import CACHE
 from tasks.shared.sections import Models
+from vd_core.bases.memory import return_freed_maps
 from vd_core.bases.stable_diffusion import Base, choose_device, choose_dtype, load_base
 from vd_core.bases.wanted import wanted_parts
 from vd_core.inputs.subjects import Subject, check_placeholder_tokens
@@ -21,5 +22,6 @@ def open_base(models: Models, device: str, subjects: list[Subject], motion: bool
     dtype = choose_dtype(models.precision, chosen)
     print(f"precision: {str(dtype).removeprefix('torch.')} on {chosen.type}")
     base = load_base(models.source, chosen, CACHE / "latents", dtype)
+    return_freed_maps(base)
     check_placeholder_tokens(subjects, base.tokenizer)
     return base

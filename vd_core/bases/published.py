@@ -7,8 +7,6 @@ Stable Diffusion 2.1 base and CLIP ViT-H/14 (`sd21`), written from what is publi
 import gzip
 import json
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -30,13 +28,14 @@ NUM_MERGES = 49152 - 256 - 2
 
 
 def build_published(name: Name, folder: Path, sample_size: int = 64) -> None:
-    """Write a base of the published shape with random float16 weights: a pipeline's folder, with `image_encoder/` and perhaps `motion_adapter/`.
+    """Write a base of the published shape with random float32 weights: a pipeline's folder, with `image_encoder/` and perhaps `motion_adapter/`.
 
     `sample_size` is the latents' side: 64 is 512 pixels; 8 is 64 pixels with all widths as published. The parts are built one after another.
     """
     copy_configurations(name, folder)
     for part in published_parts(name):
-        with random_halves():
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)  # the libraries' initializations take no generator
             build_part(name, part, sample_size).save_pretrained(folder / part)
 
 
@@ -59,19 +58,6 @@ def build_part(name: Name, part: str, sample_size: int = 64) -> nn.Module:
         return model(configuration(**config))
     sizes = {"unet": {"sample_size": sample_size}, "vae": {"sample_size": sample_size * 2 ** (len(config["block_out_channels"]) - 1)}}
     return DIFFUSERS[part].from_config(config, **sizes.get(part, {}))
-
-
-@contextmanager
-def random_halves() -> Iterator[None]:
-    """Models are built in float16 from one seed; the caller's seed and dtype stay."""
-    before = torch.get_default_dtype()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)  # the libraries' initializations take no generator
-        torch.set_default_dtype(torch.float16)
-        try:
-            yield
-        finally:
-            torch.set_default_dtype(before)
 
 
 def write_vocabulary(folder: Path) -> None:

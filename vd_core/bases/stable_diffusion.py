@@ -38,8 +38,8 @@ class Base:
     """A latent diffusion model and what customizing it needs: each of its networks is read when it is first used, and can be let go.
 
     `dtype` is that of its frozen weights, and what trainings compute in; the autoencoder alone stays in float32, since 16 bits show in its
-    pictures. `latent_shape` is a picture's, (c, h, w). `video_noise_scheduler` is the schedule of clips: motion modules are finetuned and sampled
-    on it. Latents that it encodes are kept in `latents_folder`, if there is one.
+    pictures. `latent_shape` is a picture's, (c, h, w), and `map_size` the elements of its widest map in the U-Net. `video_noise_scheduler` is the
+    schedule of clips: motion modules are finetuned and sampled on it. Latents that it encodes are kept in `latents_folder`, if there is one.
     """
 
     source: Source
@@ -50,6 +50,7 @@ class Base:
     video_noise_scheduler: DDPMScheduler
     image_processor: CLIPImageProcessor
     latent_shape: tuple[int, int, int]
+    map_size: int
     vae_scale_factor: int
     latents_folder: Path | None
 
@@ -142,7 +143,7 @@ def load_base(source: Source, device: torch.device, latents_folder: Path | None 
     with loading("base", pipeline):
         text_width = read_config(pipeline, "text_encoder")["hidden_size"]
         noise_scheduler = DDPMScheduler.from_config(read_config(pipeline, "scheduler"))
-        latent_shape, vae_scale_factor = read_sizes(source)
+        latent_shape, map_size, vae_scale_factor = read_sizes(source)
         tokenizer = read_tokenizer(pipeline)
         find_weights(pipeline)
     with loading("image encoder", encoder):
@@ -163,6 +164,7 @@ def load_base(source: Source, device: torch.device, latents_folder: Path | None 
         video_noise_scheduler,
         image_processor,
         latent_shape,
+        map_size,
         vae_scale_factor,
         latents_folder,
     )
@@ -189,10 +191,11 @@ def read_config(part: Part, name: str) -> dict[str, Any]:
     return kind.load_config(where(part), subfolder=name, revision=part.revision)
 
 
-def read_sizes(source: Source) -> tuple[tuple[int, int, int], int]:
-    """The shape (c, h, w) of a picture's latents, and how many pixels a side of one has, from the configurations alone."""
+def read_sizes(source: Source) -> tuple[tuple[int, int, int], int, int]:
+    """The shape (c, h, w) of a picture's latents, the size of its widest map, and the pixels of a latent's side, from the configurations alone."""
     unet, vae = read_config(source.pipeline, "unet"), read_config(source.pipeline, "vae")
-    return (unet["in_channels"], unet["sample_size"], unet["sample_size"]), 2 ** (len(vae["block_out_channels"]) - 1)
+    side, width = unet["sample_size"], unet["block_out_channels"][0]
+    return (unet["in_channels"], side, side), side * side * width, 2 ** (len(vae["block_out_channels"]) - 1)
 
 
 def find_weights(part: Part) -> None:
@@ -245,5 +248,5 @@ def choose_dtype(wanted: Precision, device: torch.device) -> torch.dtype:
 def read_resolution(source: Source) -> int:
     """The side in pixels of a base's pictures, from its configuration alone."""
     with loading("base", source.pipeline):
-        latent_shape, vae_scale_factor = read_sizes(source)
+        latent_shape, _, vae_scale_factor = read_sizes(source)
     return latent_shape[-1] * vae_scale_factor

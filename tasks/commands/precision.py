@@ -1,0 +1,70 @@
+"""`python -m tasks.commands.precision`: what frozen weights in bfloat16 cost on held-out toys → metrics/precision.json, docs/evidence.md.
+
+Disen-Mix finetuning on the embedded base as it is, and on the same base with weights rounded to bfloat16; all else is equal and in float32.
+"""
+
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from tasks.commands.evidence import PLAN, merge_study, read_table, run_all
+from tasks.shared.command import silence_libraries
+from tasks.shared.documents import as_table, fill_table
+from tasks.shared.paths import CACHE
+from vd_core.files import write_json
+from vd_core.metrics.intervals import DRAWS, interval_of_smallest, resample
+from vd_core.studies.claims import Table, as_array, design_of, noise_of, strata_of, summarise
+from vd_core.studies.evidence import load_plan
+from vd_core.studies.rounded import round_weights
+
+OUT, DOCUMENT = Path("metrics/precision.json"), Path("docs/evidence.md")
+COMBINATIONS = 3
+FIGURES = ("fidelity", "binding", "text_fidelity")
+VARIANT = "disen_mix"
+
+
+def compare(table: Table) -> dict[str, dict[str, Any]]:
+    """Each figure's difference, bfloat16 less float32, with the 95% interval of paired draws; and the two means."""
+    design, means = design_of(table), summarise(table, FIGURES)
+    taken, strata = resample(design, DRAWS), strata_of(design, design.strata > 0)
+    report = {}
+    for figure in FIGURES:
+        one, other = (as_array(table[v], figure) for v in ("float32", "bf16"))
+        drawn = taken.means(other - one, noise_of(table["bf16"])).mean(-1)
+        ci95 = interval_of_smallest(drawn[None], design.spread(strata))
+        report[figure] = {v: means[v][figure]["value"] for v in table} | {"difference": round(float((other - one).mean()), 4), "ci95": ci95}
+    return report
+
+
+def main() -> None:
+    """Measure it."""
+    silence_libraries()
+    plan = load_plan(PLAN)
+    combinations = dict(islice(plan.combinations.items(), COMBINATIONS))
+    base = Path(merge_study({}, 0).source.pipeline.path)
+    rounded = CACHE / "precision" / "base"
+    round_weights(base, rounded)
+    variants = {VARIANT: plan.variants[VARIANT]}
+    table = {
+        precision: read_table(run_all(plan, variants, combinations, folder), plan, variants, combinations)[VARIANT]
+        for precision, folder in (("float32", base), ("bf16", rounded))
+    }
+    report = compare(table)
+    write_json(OUT, {"combinations": list(combinations), "pictures": len(table["bf16"]), "figures": report})
+    lines = [
+        [
+            figure.replace("_", " "),
+            f"{row['float32']:.3f}",
+            f"{row['bf16']:.3f}",
+            "{:+.3f} ({:+.3f}, {:+.3f})".format(row["difference"], *row["ci95"]),
+        ]
+        for figure, row in report.items()
+    ]
+    fill_table(DOCUMENT, "precision", as_table(["", "float32", "frozen in bfloat16", "difference (95% interval)"], lines))
+    print(OUT.read_text())
+
+
+if __name__ == "__main__":
+    typer.run(main)

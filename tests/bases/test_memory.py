@@ -1,0 +1,56 @@
+"""What fits at once: a batch that does not is learned in parts, and freed maps go back to the system."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.helpers.training import make_data, make_fresh_trainee, make_settings
+from vd_core.bases import memory
+from vd_core.bases.memory import map_bytes, return_freed_maps, trained_at_once
+from vd_core.bases.stable_diffusion import Base, folder_source, load_base
+from vd_core.methods.disen_mix import train
+from vd_core.training.loop import Progress
+from vd_core.training.step import named_trainable
+
+
+def learn_two_steps(base: Base, folder: Path) -> tuple[dict[str, torch.Tensor], set[int]]:
+    """What Disen-Mix learns with gradient checkpointing, and how many samples the U-Net sees at once."""
+    data = make_data(base)
+    adapter = make_fresh_trainee(base)
+    batches: set[int] = set()
+    base.unet.register_forward_pre_hook(lambda _, args: batches.add(len(args[0])))
+    train(base, adapter, data, make_settings(schedule={"steps": 2, "gradient_checkpointing": True}), Progress(folder))
+    parts = {"unet": base.unet, "text_encoder": base.text_encoder, "visual_adapter": adapter}
+    return {k: p.detach().clone() for k, p in named_trainable(parts).items()}, batches
+
+
+def test_a_batch_that_does_not_fit_is_learned_in_parts(
+    base: Base, base_folders: dict[str, Path], kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, at_once = learn_two_steps(base, tmp_path / "whole")
+    assert at_once == {2 * 2 + 2 * 2}
+    again = load_base(folder_source(base_folders[kind]), torch.device("cpu"))
+    monkeypatch.setattr(memory, "CPU_BYTES", 3 * memory.TRAINED_MAPS * map_bytes(again))
+    assert trained_at_once(again) == 3
+    in_parts, at_once = learn_two_steps(again, tmp_path / "parts")
+    assert at_once == {3, 2}
+    assert whole.keys() == in_parts.keys()
+    for name, value in whole.items():
+        torch.testing.assert_close(in_parts[name], value, rtol=1e-3, atol=2e-4, msg=name)
+
+
+def test_freed_maps_are_returned_where_they_are_large(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, int]] = []
+
+    class Library:
+        def mallopt(self, *setting: int) -> None:
+            asked.append(setting)
+
+    monkeypatch.setattr(memory.sys, "platform", "linux")
+    monkeypatch.setattr(memory.ctypes, "CDLL", lambda _: Library())
+    return_freed_maps(base)
+    assert not asked
+    base.map_size = 64 * 64 * 320
+    return_freed_maps(base)
+    assert asked == [(-3, 2**20)]
