@@ -36,7 +36,7 @@ def mix(section: MixSection, name: str) -> None:
     inspections = [inspect_pictures(s.folder) for s in subjects]
     paths = use_all(inspections)
     print_notes(inspections)
-    judges = open_judges(section.judging)
+    judges = open_judges(section.judging, section.device)
     pictures = [make_squares(judges, s, own, section) for s, own in zip(subjects, paths, strict=True)]
     clip = load_reference(name, section)
     mixtures = draw_mixtures([len(own) for own in pictures], section.count, section.seed)

@@ -76,7 +76,7 @@ def generate_counted(generate: Generate, prompt_embeds: torch.Tensor, seed: int,
 
 def build_judge(name: str, section: RenderSection, prepared: Prepared) -> Judge:
     """What ranks the clips of one prompt: the HLR candidates' own score, averaged over some frames."""
-    judge_one = open_picture_judge(name, section.judging, prepared.subjects)
+    judge_one = open_picture_judge(name, section.judging, section.device, prepared.subjects)
 
     def judge(frames: torch.Tensor, prompt: str) -> float:
         plain = plain_prompt(prompt, prepared.subjects)

@@ -31,7 +31,7 @@ def sample(section: SampleSection, name: str) -> None:
     base.let_go("unet")
     pictures = show(base, latents)
     base.let_go("vae")
-    judge = open_picture_judge(name, section.judging, prepared.subjects)
+    judge = open_picture_judge(name, section.judging, section.device, prepared.subjects)
     figures = [judge(picture=p, prompt=plain_prompt(q, subjects)) for p, q in zip(pictures, prompts, strict=True)]
     order = sorted(range(count), key=lambda i: -figures[i]["rank_score"])
     with replaced_folder(name, "sample") as folder:

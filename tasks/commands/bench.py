@@ -23,7 +23,8 @@ from tasks.shared.documents import as_table, fill_table
 from tasks.shared.opening import open_base
 from tasks.shared.params import load_params, merge
 from tasks.shared.paths import data_folder
-from vd_core.bases.stable_diffusion import Base, choose_device, choose_dtype
+from vd_core.bases.device import choose_device, choose_dtype
+from vd_core.bases.stable_diffusion import Base
 from vd_core.files import write_json
 from vd_core.inputs.inspecting import inspect_pictures, use_all
 from vd_core.inputs.mixing import draw_mixtures, mix_pictures

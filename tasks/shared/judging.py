@@ -7,7 +7,8 @@ from safetensors.torch import load_file
 
 from tasks.shared.locating import require
 from tasks.shared.paths import run_folder
-from tasks.shared.sections import Judging
+from tasks.shared.sections import Device, Judging
+from vd_core.bases.device import choose_device
 from vd_core.inputs.subjects import Subject
 from vd_core.metrics.fidelity import SubjectReference
 from vd_core.metrics.judges import Judges
@@ -20,10 +21,10 @@ def require_judges(judging: Judging) -> None:
     require(wanted_judges(judging.judges))
 
 
-def open_judges(judging: Judging) -> Judges:
-    """The judges of a section; InputError if they cannot be found or fetched."""
+def open_judges(judging: Judging, device: Device) -> Judges:
+    """The judges of a section on the stage's device; InputError if they cannot be found or fetched."""
     require_judges(judging)
-    return load_judges(judging.judges)
+    return load_judges(judging.judges, choose_device(device))
 
 
 def read_references(name: str, subjects: list[Subject]) -> list[SubjectReference]:
@@ -32,6 +33,6 @@ def read_references(name: str, subjects: list[Subject]) -> list[SubjectReference
     return [SubjectReference(s.class_noun, embeddings[s.name]) for s in subjects]
 
 
-def open_picture_judge(name: str, judging: Judging, subjects: list[Subject]) -> Callable[..., dict]:
+def open_picture_judge(name: str, judging: Judging, device: Device, subjects: list[Subject]) -> Callable[..., dict]:
     """`judge_picture` with the judges and the subjects' references in place: (picture, prompt) to figures."""
-    return partial(judge_picture, open_judges(judging), subjects=read_references(name, subjects))
+    return partial(judge_picture, open_judges(judging, device), subjects=read_references(name, subjects))

@@ -5,8 +5,9 @@ from accelerate import PartialState
 from tasks.shared.locating import require
 from tasks.shared.paths import CACHE
 from tasks.shared.sections import Models
+from vd_core.bases.device import choose_device, choose_dtype
 from vd_core.bases.memory import return_freed_maps
-from vd_core.bases.stable_diffusion import Base, choose_device, choose_dtype, load_base
+from vd_core.bases.stable_diffusion import Base, load_base
 from vd_core.bases.wanted import wanted_parts
 from vd_core.inputs.subjects import Subject, check_placeholder_tokens
 

@@ -10,9 +10,10 @@ from safetensors.torch import load_file
 
 from tests.helpers.pictures import noise_picture
 from tests.helpers.training import make_data, make_motion_settings, make_settings, parts_of, shake_lora
+from vd_core.bases.device import choose_dtype
 from vd_core.bases.encode import embed_prompts
 from vd_core.bases.motion_unet import build_motion_unet
-from vd_core.bases.stable_diffusion import Base, choose_dtype, folder_source, load_base
+from vd_core.bases.stable_diffusion import Base, folder_source, load_base
 from vd_core.customisation.lora import LORA_FILE, add_lora, load_lora, save_lora
 from vd_core.customisation.visual_adapter import VisualAdapter
 from vd_core.generation.animatediff import build_animatediff, generate_animatediff

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from vd_core.bases.stable_diffusion import choose_device
+from vd_core.bases.device import choose_device
 from vd_core.errors import InputError
 from vd_core.inputs.clips import save_video
 from vd_core.inputs.subjects import check_placeholder_tokens, load_subjects

@@ -20,7 +20,7 @@ class KnownJudges:
     labels = ("background", "dog", "cat", "ball")
     identity = SimpleNamespace(config=SimpleNamespace(image_size=8))
 
-    def detector(self, frames: list[torch.Tensor]) -> list[dict[str, torch.Tensor]]:
+    def detections(self, frames: list[torch.Tensor]) -> list[dict[str, torch.Tensor]]:
         results = []
         for frame in frames:
             found = []

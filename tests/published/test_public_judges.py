@@ -36,7 +36,7 @@ def test_judges_are_read_from_folders(tmp_path: Path, monkeypatch: pytest.Monkey
     detector = fasterrcnn_mobilenet_v3_large_fpn(weights=None, weights_backbone=None)
     monkeypatch.setattr(loaded, "load_public_detector", lambda: (detector, ("background", "dog")))
     part = Part(str(tmp_path), None)
-    judges = load_public_judges(PublicJudges(part, part))
+    judges = load_public_judges(PublicJudges(part, part), torch.device("cpu"))
     pictures = torch.rand(1, 3, 224, 224)
     own = clip.encode_image(loaded.normalise(pictures, 224, loaded.OPENAI_MEAN, loaded.OPENAI_STD), normalize=True)
     assert torch.allclose(judges.embed_images(pictures), own, atol=1e-5)

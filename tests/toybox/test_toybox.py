@@ -80,7 +80,7 @@ def test_left_and_right_can_be_told_apart() -> None:
 
 
 def test_its_judges_load() -> None:
-    judges = load_local_judges(TOYBOX / "judges")
+    judges = load_local_judges(TOYBOX / "judges", torch.device("cpu"))
     assert judges.embed_texts(["a red dog"]).shape == judges.embed_images(torch.rand(1, 3, 64, 64)).shape
     assert json.loads((TOYBOX / "judges" / "config.json").read_text())["labels"][0] == judges.labels[1]
 

@@ -27,7 +27,7 @@ from vd_core.bases.latents import LatentsCache
 from vd_core.bases.noise import Noised, add_noise
 from vd_core.bases.single_file import configured, is_single_file, read_single_config, read_single_part
 from vd_core.errors import InputError
-from vd_core.settings import Part, Precision, Source
+from vd_core.settings import Part, Source
 
 M = TypeVar("M", bound=nn.Module)
 WEIGHTS = {"text_encoder": "model.safetensors", "vae": "diffusion_pytorch_model.safetensors", "unet": "diffusion_pytorch_model.safetensors"}
@@ -227,22 +227,6 @@ def check_vocabulary(tokenizer: CLIPTokenizer, part: Part) -> CLIPTokenizer:
             f"base '{part.path}' has no tokenizer here; check the network (is HF_HUB_OFFLINE set?), or give a folder with tokenizer/"
         )
     return tokenizer
-
-
-def choose_device(name: str) -> torch.device:
-    """ "auto", "cpu" or "cuda" as a device; InputError if there is no GPU where one is asked for."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("device is cuda, but torch sees no GPU; set it to auto or cpu")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
-
-
-def choose_dtype(wanted: Precision, device: torch.device) -> torch.dtype:
-    """The precision of frozen weights and trainings: "auto" is bfloat16 where the device has it, else float16 on a GPU and float32 on a CPU."""
-    if wanted != "auto":
-        return {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[wanted]
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
 
 
 def read_resolution(source: Source) -> int:

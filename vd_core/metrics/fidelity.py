@@ -30,7 +30,7 @@ class SubjectReference:
 def detect(judges: Judges, frames: torch.Tensor) -> list[dict[str, torch.Tensor]]:
     """Confident detections of frames `[f, 3, h, w]` in 0..1, highest score first: `boxes` `[n, 4]`, `labels` `[n]`, `scores` `[n]` a frame."""
     found = []
-    for result in judges.detector(list(frames)):
+    for result in judges.detections(frames):
         kept = nms(result["boxes"], result["scores"], SAME_THING)
         kept = kept[result["scores"][kept] >= DETECTION_SCORE]
         found.append({k: v[kept] for k, v in result.items()})

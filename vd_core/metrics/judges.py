@@ -5,7 +5,7 @@ A base on disk brings its own in `judges/` (the embedded base does); for the rea
 
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,11 +48,13 @@ FETCH_SECONDS = 20
 
 @dataclass(frozen=True)
 class Judges:
-    """`detector(list of [3, h, w] in 0..1)` as torchvision's; `identity` and `clip` take what `identity_pixels`, `clip_pixels` give.
+    """`detector(list of [3, h, w] in 0..1)` as torchvision's; `identity` and `clip` take what `normalise` gives. All lie on `device`.
 
-    `labels` names the detector's classes (index 0 is the background); `tokenize(texts)` gives CLIP's ids `[b, n]`.
+    `labels` names the detector's classes (index 0 is the background); `tokenize(texts)` gives CLIP's ids `[b, n]`. What the methods take may lie
+    anywhere; what they give lies on the CPU.
     """
 
+    device: torch.device
     detector: nn.Module
     labels: tuple[str, ...]
     identity: ViTModel
@@ -60,30 +62,38 @@ class Judges:
     tokenize: Callable[[list[str]], torch.Tensor]
 
     @torch.no_grad()
+    def detections(self, pictures: Iterable[torch.Tensor]) -> list[dict[str, torch.Tensor]]:
+        """All that the detector sees in each picture `[3, h, w]` in 0..1: `boxes` `[n, 4]`, `labels` `[n]`, `scores` `[n]`."""
+        results = self.detector([p.to(self.device) for p in pictures])
+        return [{key: values.cpu() for key, values in result.items()} for result in results]
+
+    @torch.no_grad()
     def embed_identity(self, pictures: torch.Tensor) -> torch.Tensor:
         """Unit identity embeddings `[b, d]` of pictures `[b, 3, h, w]` in 0..1."""
         size = self.identity.config.image_size
-        pixels = normalise(pictures, size, IMAGENET_MEAN, IMAGENET_STD)
-        return F.normalize(self.identity(pixels).last_hidden_state[:, 0], dim=-1)
+        pixels = normalise(pictures.to(self.device), size, IMAGENET_MEAN, IMAGENET_STD)
+        return F.normalize(self.identity(pixels).last_hidden_state[:, 0], dim=-1).cpu()
 
     @torch.no_grad()
     def embed_images(self, pictures: torch.Tensor) -> torch.Tensor:
         """Unit CLIP embeddings `[b, d]` of pictures `[b, 3, h, w]` in 0..1."""
         size = self.clip.visual.image_size
         size = size[0] if isinstance(size, tuple) else size
-        return self.clip.encode_image(normalise(pictures, size, OPENAI_MEAN, OPENAI_STD), normalize=True)
+        pixels = normalise(pictures.to(self.device), size, OPENAI_MEAN, OPENAI_STD)
+        return self.clip.encode_image(pixels, normalize=True).cpu()
 
     @torch.no_grad()
     def embed_texts(self, texts: list[str]) -> torch.Tensor:
         """Unit CLIP embeddings `[b, d]` of texts."""
-        return self.clip.encode_text(self.tokenize(texts), normalize=True)
+        return self.clip.encode_text(self.tokenize(texts).to(self.device), normalize=True).cpu()
 
 
 def normalise(pictures: torch.Tensor, size: int, mean: tuple, std: tuple) -> torch.Tensor:
     """Resize pictures `[b, 3, h, w]` in 0..1 to `size` and normalize them."""
     if pictures.shape[-2:] != (size, size):
         pictures = F.interpolate(pictures, (size, size), mode="bilinear", antialias=True, align_corners=False)
-    return (pictures - torch.tensor(mean)[:, None, None]) / torch.tensor(std)[:, None, None]
+    of_channel = [torch.tensor(values, device=pictures.device)[:, None, None] for values in (mean, std)]
+    return (pictures - of_channel[0]) / of_channel[1]
 
 
 def build_detector(num_labels: int, image_size: int) -> FasterRCNN:
@@ -117,24 +127,24 @@ def build_clip(config: dict) -> open_clip.CLIP:
     return open_clip.CLIP(embed_dim=config["embed_dim"], vision_cfg=config["vision"], text_cfg=config["text"])
 
 
-def load_local_judges(folder: Path) -> Judges:
-    """Judges from `folder`: `config.json`, a safetensors file each, and a tokenizer in its parent's `tokenizer/`."""
+def load_local_judges(folder: Path, device: torch.device) -> Judges:
+    """Judges from `folder` on `device`: `config.json`, a safetensors file each, and a tokenizer in its parent's `tokenizer/`."""
     config = json.loads((folder / "config.json").read_text())
     detector = build_detector(len(config["labels"]), config["detector_size"])
     identity, clip = build_identity(config["identity"]), build_clip(config["clip"])
     for name, module in (("detector", detector), ("identity", identity), ("clip", clip)):
         module.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(folder / f"{name}.safetensors").items()})
-        module.eval().requires_grad_(False)
+        module.to(device).eval().requires_grad_(False)
     tokenizer = CLIPTokenizer.from_pretrained(folder.parent / "tokenizer")
 
     def tokenize(texts: list[str]) -> torch.Tensor:
         length = config["clip"]["text"]["context_length"]
         return tokenizer(texts, padding="max_length", truncation=True, max_length=length, return_tensors="pt").input_ids
 
-    return Judges(detector, ("background", *config["labels"]), identity, clip, tokenize)
+    return Judges(device, detector, ("background", *config["labels"]), identity, clip, tokenize)
 
 
-def load_public_judges(judges: PublicJudges) -> Judges:
+def load_public_judges(judges: PublicJudges, device: torch.device) -> Judges:
     """The paper's: COCO's Faster R-CNN on MobileNetV3-Large, DINO ViT-S/16, CLIP ViT-B/32. Fetched from their hubs at first use."""
     with loading("judge", judges.identity):
         identity = build_identity(DINO)
@@ -144,8 +154,8 @@ def load_public_judges(judges: PublicJudges) -> Judges:
         clip = open_clip.create_model("ViT-B-32", pretrained=str(weights), force_quick_gelu=True)
     detector, labels = load_public_detector()
     for module in (detector, identity, clip):
-        module.eval().requires_grad_(False)
-    return Judges(detector, labels, identity, clip, open_clip.get_tokenizer("ViT-B-32"))
+        module.to(device).eval().requires_grad_(False)
+    return Judges(device, detector, labels, identity, clip, open_clip.get_tokenizer("ViT-B-32"))
 
 
 def load_public_detector() -> tuple[FasterRCNN, tuple[str, ...]]:

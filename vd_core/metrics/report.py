@@ -14,12 +14,12 @@ from vd_core.metrics.stitch import has_seam, stitch_score
 from vd_core.settings import Part, PublicJudges
 
 
-def load_judges(judges: str | PublicJudges) -> Judges:
-    """The judges of a folder, or the public ones; InputError if they cannot be found or fetched."""
+def load_judges(judges: str | PublicJudges, device: torch.device) -> Judges:
+    """The judges of a folder, or the public ones, on `device`; InputError if they cannot be found or fetched."""
     if isinstance(judges, PublicJudges):
-        return load_public_judges(judges)
+        return load_public_judges(judges, device)
     with loading("judges", Part(judges, None)):
-        return load_local_judges(Path(judges))
+        return load_local_judges(Path(judges), device)
 
 
 def to_unit(pictures: list[Image.Image]) -> torch.Tensor:

@@ -74,7 +74,7 @@ def load_plan(path: Path) -> Plan:
 
 def load_jury(folder: Path) -> Jury:
     """The judges of the base in `folder`."""
-    return Jury(load_local_judges(folder / "judges"), load_reader(folder / "judges"))
+    return Jury(load_local_judges(folder / "judges", torch.device("cpu")), load_reader(folder / "judges"))
 
 
 def draw_toys(toys: Toys, base: Base) -> tuple[list[Subject], list[list[Image.Image]]]:

@@ -22,7 +22,7 @@ def measure_ap50(judges: Judges, count: int = 300) -> dict:
         picture, boxes = draw_scene(scene)
         totals[i] = len(boxes)
         with torch.no_grad():
-            found = judges.detector([to_unit(picture[None])[0]])[0]
+            found = judges.detections(to_unit(picture[None]))[0]
         free = set(range(len(boxes)))
         ious = box_iou(found["boxes"], torch.from_numpy(boxes))
         for d in found["scores"].argsort(descending=True).tolist():

@@ -54,8 +54,8 @@ def figure(samples: list[float] | np.ndarray) -> dict:
 
 def load_subjects_of_measurement(folder: Path) -> Subjects:
     """The base in `folder` with its judges and reader."""
-    judges = folder / "judges"
-    return Subjects(load_base(folder_source(folder), torch.device("cpu")), load_local_judges(judges), load_reader(judges), folder)
+    judges, cpu = folder / "judges", torch.device("cpu")
+    return Subjects(load_base(folder_source(folder), cpu), load_local_judges(judges, cpu), load_reader(judges), folder)
 
 
 def drawn(seed: int, count: int) -> list[Image.Image]:
