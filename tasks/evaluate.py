@@ -18,7 +18,7 @@ from vd_core.metrics.report import average, judge_clip
 def evaluate(section: EvaluateSection, name: str) -> None:
     """Judge every rendered video."""
     subjects, folder = read_prepared(name).subjects, run_folder(name, "render")
-    judges, references = open_judges(section.judging, section.device), read_references(name, subjects)
+    judges, references = open_judges(section.judging, section.device, subjects), read_references(name, subjects)
     videos = json.loads((folder / "videos.json").read_text())
     rows: dict[str, list[dict[str, float]]] = {}
     for video in tqdm(videos, "evaluating", unit="video"):

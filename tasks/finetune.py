@@ -17,7 +17,7 @@ def finetune(section: FinetuneSection, name: str) -> None:
         return
     prepared = read_prepared(name)
     if section.training.validation.every:
-        require_judges(section.judging)
+        require_judges(section.judging, prepared.subjects)
     base = open_base(section.models, section.device, prepared.subjects)
     progress = validated(open_progress(name, "finetune"), name, section, base, prepared.subjects)
     with replaced_folder(name, "finetune") as folder:

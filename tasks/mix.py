@@ -31,12 +31,12 @@ from vd_core.metrics.report import to_unit
 
 def mix(section: MixSection, name: str) -> None:
     """Prepare the subjects' pictures, the mixed dataset, the clip and the judges' references of one combination."""
-    require_judges(section.judging)
     subjects = load_subjects(data_folder(name), section.subjects, section.placeholder_tokens)
+    require_judges(section.judging, subjects)
     inspections = [inspect_pictures(s.folder) for s in subjects]
     paths = use_all(inspections)
     print_notes(inspections)
-    judges = open_judges(section.judging, section.device)
+    judges = open_judges(section.judging, section.device, subjects)
     pictures = [make_squares(judges, s, own, section) for s, own in zip(subjects, paths, strict=True)]
     clip = load_reference(name, section)
     mixtures = draw_mixtures([len(own) for own in pictures], section.count, section.seed)

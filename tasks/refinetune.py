@@ -31,7 +31,7 @@ def refinetune(section: RefinetuneSection, name: str) -> None:
         print(f"{reason}; keeping the finetuned weights")
         return
     if section.training.validation.every:
-        require_judges(section.judging)
+        require_judges(section.judging, prepared.subjects)
     base = open_base(section.models, section.device, prepared.subjects)
     progress = validated(open_progress(name, "refinetune"), name, section, base, prepared.subjects)
     picked = [load_picture(p) for p in paths]

@@ -19,7 +19,7 @@ def sample(section: SampleSection, name: str) -> None:
     """Sample, score and rank candidate pictures of all subjects together."""
     prepared, count, sampling = read_prepared(name), section.candidates, section.sampling
     subjects = prepared.subjects
-    require_judges(section.judging)
+    require_judges(section.judging, subjects)
     base = open_base(section.models, section.device, subjects)
     load_customisation(base, run_folder(name, "finetune"))
     related = section.related_prompts or ("",)

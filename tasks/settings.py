@@ -124,7 +124,7 @@ def hash_judges(judges: str | PublicJudges) -> str | None:
     """One hash of the judges' files; None if all are a hub's."""
     if isinstance(judges, str):
         return hash_files(judges)
-    return join_hashes(*(hash_files(where(part)) for part in (judges.identity, judges.clip)))
+    return join_hashes(*(hash_files(where(part)) for part in (judges.identity, judges.clip, judges.open_detector)))
 
 
 def hash_parts(path: str, parts: tuple[str, ...]) -> str | None:

@@ -37,11 +37,15 @@ class Source:
 
 @dataclass(frozen=True)
 class PublicJudges:
-    """The paper's judges: DINO ViT-S/16 as `identity` and OpenAI's CLIP ViT-B/32 as `clip`, each a repository or folder with safetensors."""
+    """The paper's judges, DINO ViT-S/16 as `identity` and OpenAI's CLIP ViT-B/32 as `clip`, and OWLv2 for nouns that the paper's detector lacks.
+
+    Each is a repository or folder with safetensors.
+    """
 
     __pydantic_config__ = STRICT
     identity: Part
     clip: Part
+    open_detector: Part
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from tasks.checks.finding import Finding
-from tasks.checks.given import check_clip, check_subject, check_words, read_subjects
+from tasks.checks.given import check_clip, check_nouns, check_subject, check_words, read_nouns, read_subjects
 from tasks.checks.machine import check_device, check_disk, check_python, check_server, size_in_words
 from tasks.shared.frames import check_frames, wanted_frames
 from tasks.shared.params import Merged, load_params, merge
@@ -20,7 +20,8 @@ def check_everything(combination: str) -> list[Finding]:
         merged = merge(load_params(), combination)
     except InputError as error:
         return [check_python(), Finding("settings", "stops", str(error))]
-    wanted = [*wanted_parts(merged.source, motion=bool(wanted_frames(merged))), *wanted_judges(merged.judges)]
+    nouns = read_nouns(merged, combination)
+    wanted = [*wanted_parts(merged.source, motion=bool(wanted_frames(merged))), *wanted_judges(merged.judges, nouns)]
     located = {place.wanted.name: place for place in locate(wanted)}
     return [
         check_python(),
@@ -28,6 +29,7 @@ def check_everything(combination: str) -> list[Finding]:
         check_device(merged, located["unet"].size),
         check_disk(list(located.values())),
         *(check_weights(place) for place in located.values()),
+        *check_nouns(merged, nouns),
         *check_given(merged, combination, located["tokenizer"]),
         *check_server(),
     ]

@@ -16,6 +16,7 @@ from vd_core.inputs.clips import find_clip
 from vd_core.inputs.inspecting import inspect_pictures, problems
 from vd_core.inputs.prompts import check_prompts, spoken_prompts, training_prompts
 from vd_core.inputs.subjects import Subject, check_placeholder_tokens, load_subjects
+from vd_core.metrics.wanted import explain_open_detector
 from vd_core.settings import Part
 
 if TYPE_CHECKING:
@@ -52,6 +53,20 @@ def check_clip(merged: Merged, combination: str) -> list[Finding]:
 def read_subjects(merged: Merged, combination: str) -> list[Subject]:
     """The combination's subjects; InputError as the mix stage would say it."""
     return load_subjects(data_folder(combination), merged.subjects, merged.placeholder_tokens)
+
+
+def read_nouns(merged: Merged, combination: str) -> list[str]:
+    """The subjects' class nouns; none if they cannot be read, which `read_subjects` says."""
+    try:
+        return [s.class_noun for s in read_subjects(merged, combination)]
+    except InputError:
+        return []
+
+
+def check_nouns(merged: Merged, class_nouns: list[str]) -> list[Finding]:
+    """The nouns for which the open detector is wanted, if there are any."""
+    said = explain_open_detector(merged.judges, class_nouns)
+    return [Finding("nouns", "ok", said)] if said else []
 
 
 def check_words(merged: Merged, combination: str, subjects: list[Subject], place: Located) -> list[Finding]:

@@ -13,18 +13,21 @@ from vd_core.inputs.subjects import Subject
 from vd_core.metrics.fidelity import SubjectReference
 from vd_core.metrics.judges import Judges
 from vd_core.metrics.report import judge_picture, load_judges
-from vd_core.metrics.wanted import wanted_judges
+from vd_core.metrics.wanted import explain_open_detector, wanted_judges
 
 
-def require_judges(judging: Judging) -> None:
-    """InputError in one line if a judge is neither here nor to be fetched."""
-    require(wanted_judges(judging.judges))
+def require_judges(judging: Judging, subjects: list[Subject]) -> None:
+    """InputError in one line if a judge of these subjects is neither here nor to be fetched."""
+    require(wanted_judges(judging.judges, [s.class_noun for s in subjects]))
 
 
-def open_judges(judging: Judging, device: Device) -> Judges:
-    """The judges of a section on the stage's device; InputError if they cannot be found or fetched."""
-    require_judges(judging)
-    return load_judges(judging.judges, choose_device(device))
+def open_judges(judging: Judging, device: Device, subjects: list[Subject]) -> Judges:
+    """The judges of a section and its subjects on the stage's device; InputError if they cannot be found or fetched."""
+    require_judges(judging, subjects)
+    nouns = [s.class_noun for s in subjects]
+    if said := explain_open_detector(judging.judges, nouns):
+        print(said)
+    return load_judges(judging.judges, choose_device(device), nouns)
 
 
 def read_references(name: str, subjects: list[Subject]) -> list[SubjectReference]:
@@ -35,4 +38,4 @@ def read_references(name: str, subjects: list[Subject]) -> list[SubjectReference
 
 def open_picture_judge(name: str, judging: Judging, device: Device, subjects: list[Subject]) -> Callable[..., dict]:
     """`judge_picture` with the judges and the subjects' references in place: (picture, prompt) to figures."""
-    return partial(judge_picture, open_judges(judging, device), subjects=read_references(name, subjects))
+    return partial(judge_picture, open_judges(judging, device, subjects), subjects=read_references(name, subjects))

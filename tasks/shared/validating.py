@@ -17,7 +17,7 @@ def validated(progress: Progress, name: str, section: FinetuneSection, base: Bas
     training = section.training
     if not training.validation.every or not PartialState().is_main_process:
         return progress
-    judges, places = open_judges(section.judging, section.device), section.related_prompts or ("",)
+    judges, places = open_judges(section.judging, section.device, subjects), section.related_prompts or ("",)
     references, seed = read_references(name, subjects), training.schedule.seed
     validate = build_validation(
         base, judges, references, subjects, places, training.validation.pictures, training.sampling, seed, progress.folder

@@ -5,9 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from vd_core.metrics.clip_scores import temporal_consistency, text_fidelity
-from vd_core.metrics.fidelity import SubjectReference, assign, refer_to, score_frames, subject_fidelity
+from vd_core.metrics.fidelity import SubjectReference, assign, crop_boxes, detect, refer_to, score_frames, subject_fidelity
+from vd_core.metrics.find_subject import find_subject
 from vd_core.metrics.report import average, judge_picture
 
 
@@ -19,6 +21,7 @@ class KnownJudges:
 
     labels = ("background", "dog", "cat", "ball")
     identity = SimpleNamespace(config=SimpleNamespace(image_size=8))
+    open_detector = None
 
     def detections(self, frames: list[torch.Tensor]) -> list[dict[str, torch.Tensor]]:
         results = []
@@ -45,6 +48,24 @@ class KnownJudges:
 
     def embed_texts(self, texts: list[str]) -> torch.Tensor:
         return torch.nn.functional.normalize(torch.ones(len(texts), 768), dim=-1)
+
+
+class OpenJudges(KnownJudges):
+    """Have an open detector that calls what is green a plushie, less surely than the other detector calls it a ball."""
+
+    labels = (*KnownJudges.labels, "plushie")
+
+    def __init__(self) -> None:
+        self.open_detector = SimpleNamespace(nouns=("plushie",), find=self.find)
+
+    def find(self, picture: torch.Tensor) -> dict[str, torch.Tensor]:
+        found = self.detections([picture])[0]
+        balls = found["labels"] == 3
+        return {
+            "boxes": found["boxes"][balls] - 0.4,
+            "labels": torch.zeros(int(balls.sum()), dtype=torch.long),
+            "scores": found["scores"][balls] / 3,
+        }
 
 
 RED, BLUE = torch.tensor([1.0, 0, 0]), torch.tensor([0, 0, 1.0])
@@ -97,6 +118,46 @@ def test_a_noun_that_the_detector_lacks_refers_to_the_whole_picture() -> None:
     torch.testing.assert_close(reference.embeddings[0], torch.tensor([1.0, 1, 1]) / 3**0.5)
 
 
+GREEN = torch.tensor([0, 1.0, 0])
+
+
+def test_the_open_detectors_noun_is_the_things_noun() -> None:
+    """One thing is found once, under the noun that was asked for, though the other detector is surer of its own; what else there is stays."""
+    found = detect(OpenJudges(), frame(RED, GREEN)[None])[0]
+    assert [OpenJudges.labels[label] for label in found["labels"].tolist()] == ["plushie", "dog"]
+    assert found["boxes"].round().tolist() == [[8, 0, 16, 8], [0, 0, 8, 8]]
+
+
+def test_a_plushies_reference_is_the_plushie() -> None:
+    """It was the whole picture, with the bench that the plushie sits on."""
+    reference = refer_to(OpenJudges(), "Plushie", frame(RED, GREEN, BLUE)[None])
+    torch.testing.assert_close(reference.embeddings[0], GREEN, atol=0.01, rtol=0)
+
+
+def test_a_plushie_is_cropped_to() -> None:
+    """It had the middle square."""
+    picture = Image.fromarray((frame(RED, BLUE, torch.zeros(3), GREEN) * 255).byte().permute(1, 2, 0).numpy())
+    assert find_subject(OpenJudges(), picture, "plushie") == pytest.approx((8, 8, 16, 16), abs=0.5)
+    assert find_subject(KnownJudges(), picture, "plushie") is None
+
+
+def test_a_plushie_stands_for_the_plushie_alone() -> None:
+    """Under a noun that nobody asked for it stood for the missing dog, and any second dog for the missing plushie."""
+    subjects = [SUBJECTS[0], SubjectReference("plushie", GREEN[None])]
+    reddish = torch.tensor([0.8, 0.6, 0])
+    both, one, dog = score_frames(OpenJudges(), torch.stack([frame(RED, GREEN), frame(reddish), frame(RED)]), subjects)
+    assert both.round(1).tolist() == [1, 1]
+    assert np.isnan(one[0]) and 0 < one[1] < 1
+    assert dog[0].round(3) == 1 and np.isnan(dog[1])
+    alike = score_frames(KnownJudges(), frame(reddish)[None], subjects)[0]
+    assert 0 < alike[0] < 1
+
+
+def test_a_sliver_at_the_far_side_can_be_cropped() -> None:
+    """A box whose rounded side is the picture's end had no pixel, and nothing can be made of none."""
+    assert crop_boxes(frame(RED), torch.tensor([[15.8, 3, 16, 9], [2, 15.7, 9, 16]]), 8).shape == (2, 3, 8, 8)
+
+
 def test_a_tabby_cat_is_a_cat() -> None:
     """A noun of two words was compared whole with the detector's: its boxes stood for every subject, and it was never found in its own pictures."""
     tabby = SubjectReference("tabby cat", BLUE[None])
@@ -121,8 +182,6 @@ def test_clip_t_is_the_mean_cosine() -> None:
 
 
 def test_ranking_is_by_the_weakest_subject_and_puts_seams_last() -> None:
-    from PIL import Image
-
     def judged(*quarters: torch.Tensor) -> dict:
         picture = Image.fromarray((frame(*quarters) * 255).byte().permute(1, 2, 0).numpy())
         return judge_picture(KnownJudges(), picture, SUBJECTS, "x")

@@ -103,7 +103,7 @@ def test_without_network_a_stage_says_in_one_line_what_is_missing(workspace: Pat
     run_stages("mix")
     settings = Path("runs/toys/settings.yaml")
     judges = str(workspace / "base/judges")
-    parts = "{identity: {path: timm/vit_small_patch16_224.dino, revision: null}, clip: {path: timm/x, revision: null}}"
+    parts = "{identity: {path: timm/vit_small_patch16_224.dino, revision: null}, clip: {path: timm/x, revision: null}, open_detector: {path: timm/y, revision: null}}"
     settings.write_text(settings.read_text().replace(f"judges: {judges}", f"judges: {parts}"))
     said = run(stage, offline)
     assert said.startswith("error: weights are missing (judge: detector, judge: identity, judge: clip): ") and said.count("\n") == 1

@@ -7,11 +7,13 @@ import pytest
 import timm
 import torch
 from safetensors.torch import save_file
-from torchvision.models.detection import fasterrcnn_mobilenet_v3_large_fpn
+from torchvision.models.detection import FasterRCNN_MobileNet_V3_Large_FPN_Weights, fasterrcnn_mobilenet_v3_large_fpn
 
+from tests.helpers.open_detector import write_random_open_detector
 from vd_core.errors import InputError
 from vd_core.metrics import judges as loaded
 from vd_core.metrics.judges import DINO, build_identity, convert_timm, load_public_judges
+from vd_core.metrics.nouns import COCO_NOUNS
 from vd_core.settings import Part, PublicJudges
 
 
@@ -35,11 +37,21 @@ def test_judges_are_read_from_folders(tmp_path: Path, monkeypatch: pytest.Monkey
     save_file(clip.state_dict(), tmp_path / "open_clip_model.safetensors")
     detector = fasterrcnn_mobilenet_v3_large_fpn(weights=None, weights_backbone=None)
     monkeypatch.setattr(loaded, "load_public_detector", lambda: (detector, ("background", "dog")))
-    part = Part(str(tmp_path), None)
-    judges = load_public_judges(PublicJudges(part, part), torch.device("cpu"))
+    part, cpu = Part(str(tmp_path), None), torch.device("cpu")
+    judges = load_public_judges(PublicJudges(part, part, Part(str(tmp_path / "owl"), None)), cpu, ["Brown dog", "cat"])
+    assert judges.open_detector is None and judges.labels == ("background", "dog")
     pictures = torch.rand(1, 3, 224, 224)
     own = clip.encode_image(loaded.normalise(pictures, 224, loaded.OPENAI_MEAN, loaded.OPENAI_STD), normalize=True)
     assert torch.allclose(judges.embed_images(pictures), own, atol=1e-5)
+    write_random_open_detector(tmp_path / "owl")
+    judges = load_public_judges(PublicJudges(part, part, Part(str(tmp_path / "owl"), None)), cpu, ["Brown dog", "Bear plushie"])
+    assert judges.labels == ("background", "dog", "bear plushie")
+    assert judges.open_detector and (judges.open_detector.nouns, judges.open_detector.others) == (("bear plushie",), ("dog",))
+
+
+def test_the_nouns_that_are_known_without_the_detector_are_the_detectors() -> None:
+    categories = FasterRCNN_MobileNet_V3_Large_FPN_Weights.DEFAULT.meta["categories"]
+    assert [c for c in categories if c not in ("__background__", "N/A")] == list(COCO_NOUNS) and len(COCO_NOUNS) == 80
 
 
 def test_a_detector_that_is_missing_offline_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -149,9 +149,11 @@ def test_what_a_base_needs_is_what_it_is_loaded_from(base_folders: dict[str, Pat
 
 
 def test_the_public_judges_are_where_their_libraries_look() -> None:
-    public = PublicJudges(Part("a/dino", "1"), Part("a/clip", None))
-    by_name = {w.name: w for w in wanted_public_judges(public)}
+    public = PublicJudges(Part("a/dino", "1"), Part("a/clip", None), Part("a/owl", "2"))
+    by_name = {w.name: w for w in wanted_public_judges(public, ["dog", "bear plushie"])}
     assert by_name["judge: detector"].url == FasterRCNN_MobileNet_V3_Large_FPN_Weights.DEFAULT.url
+    assert (by_name["judge: open detector"].path, by_name["judge: open detector"].revision) == ("a/owl", "2")
+    assert "judge: open detector" not in {w.name for w in wanted_public_judges(public, ["dog", "tabby cat"])}
     assert (by_name["judge: identity"].path, by_name["judge: identity"].revision) == ("a/dino", "1")
     named = read_yaml(ROOT / "presets/sd15.yaml")["judges"]["clip"]["path"]
     assert named == open_clip.get_pretrained_cfg("ViT-B-32", "openai")["hf_hub"].rstrip("/")

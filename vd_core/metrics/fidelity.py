@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy.optimize import linear_sum_assignment
-from torchvision.ops import nms
+from torchvision.ops import box_iou, nms
 
 from vd_core.metrics.judges import Judges
 from vd_core.metrics.nouns import known_noun
@@ -28,20 +28,37 @@ class SubjectReference:
 
 @torch.no_grad()
 def detect(judges: Judges, frames: torch.Tensor) -> list[dict[str, torch.Tensor]]:
-    """Confident detections of frames `[f, 3, h, w]` in 0..1, highest score first: `boxes` `[n, 4]`, `labels` `[n]`, `scores` `[n]` a frame."""
-    found = []
-    for result in judges.detections(frames):
+    """Confident detections of frames `[f, 3, h, w]` in 0..1, highest score first: `boxes` `[n, 4]`, `labels` `[n]`, `scores` `[n]` a frame.
+
+    Those of the open detector, if there is one, come before the detector's.
+    """
+    opened, found = judges.open_detector, []
+    for frame, result in zip(frames, judges.detections(frames), strict=True):
         kept = nms(result["boxes"], result["scores"], SAME_THING)
         kept = kept[result["scores"][kept] >= DETECTION_SCORE]
-        found.append({k: v[kept] for k, v in result.items()})
+        closed = {k: v[kept] for k, v in result.items()}
+        found.append(join(opened.find(frame), closed, len(judges.labels) - len(opened.nouns)) if opened else closed)
     return found
+
+
+def join(opened: dict[str, torch.Tensor], closed: dict[str, torch.Tensor], first: int) -> dict[str, torch.Tensor]:
+    """The open detector's findings, labelled from `first` on, and those of the detector that are other things.
+
+    Of one thing the open detector's noun counts: it has told it apart from the other subjects' nouns, and the detector has no word for it. The two
+    detectors' scores cannot be compared.
+    """
+    apart = (box_iou(closed["boxes"], opened["boxes"]) <= SAME_THING).all(1)
+    opened = opened | {"labels": opened["labels"] + first}
+    return {key: torch.cat([values, closed[key][apart]]) for key, values in opened.items()}
 
 
 def crop_boxes(frame: torch.Tensor, boxes: torch.Tensor, size: int) -> torch.Tensor:
     """The boxes `[n, 4]` of a frame `[3, h, w]` as pictures `[n, 3, size, size]`."""
     crops = []
+    height, width = frame.shape[1:]
     for x1, y1, x2, y2 in boxes.round().int().tolist():
-        crop = frame[:, max(y1, 0) : max(y2, y1 + 2), max(x1, 0) : max(x2, x1 + 2)]
+        left, top = min(max(x1, 0), width - 1), min(max(y1, 0), height - 1)  # a sliver at the far side still has a pixel
+        crop = frame[:, top : max(y2, y1 + 2), left : max(x2, x1 + 2)]
         crops.append(torch.nn.functional.interpolate(crop[None], (size, size), mode="bilinear", align_corners=False))
     return torch.cat(crops) if crops else frame.new_zeros(0, 3, size, size)
 

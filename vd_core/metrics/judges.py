@@ -5,7 +5,7 @@ A base on disk brings its own in `judges/` (the embedded base does); for the rea
 
 import json
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,8 @@ from transformers import CLIPTokenizer, ViTConfig, ViTModel
 
 from vd_core.bases.hub import first_line, loading, where
 from vd_core.errors import InputError
+from vd_core.metrics.nouns import COCO_NOUNS, known_noun, unknown_nouns
+from vd_core.metrics.open_vocabulary import OpenDetector, load_open_detector
 from vd_core.settings import Part, PublicJudges
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -50,8 +52,8 @@ FETCH_SECONDS = 20
 class Judges:
     """`detector(list of [3, h, w] in 0..1)` as torchvision's; `identity` and `clip` take what `normalise` gives. All lie on `device`.
 
-    `labels` names the detector's classes (index 0 is the background); `tokenize(texts)` gives CLIP's ids `[b, n]`. What the methods take may lie
-    anywhere; what they give lies on the CPU.
+    `labels` names the detector's classes (index 0 is the background), then the open detector's nouns, if some subject needs one;
+    `tokenize(texts)` gives CLIP's ids `[b, n]`. What the methods take may lie anywhere; what they give lies on the CPU.
     """
 
     device: torch.device
@@ -60,6 +62,7 @@ class Judges:
     identity: ViTModel
     clip: nn.Module
     tokenize: Callable[[list[str]], torch.Tensor]
+    open_detector: OpenDetector | None
 
     @torch.no_grad()
     def detections(self, pictures: Iterable[torch.Tensor]) -> list[dict[str, torch.Tensor]]:
@@ -141,11 +144,14 @@ def load_local_judges(folder: Path, device: torch.device) -> Judges:
         length = config["clip"]["text"]["context_length"]
         return tokenizer(texts, padding="max_length", truncation=True, max_length=length, return_tensors="pt").input_ids
 
-    return Judges(device, detector, ("background", *config["labels"]), identity, clip, tokenize)
+    return Judges(device, detector, ("background", *config["labels"]), identity, clip, tokenize, None)
 
 
-def load_public_judges(judges: PublicJudges, device: torch.device) -> Judges:
-    """The paper's: COCO's Faster R-CNN on MobileNetV3-Large, DINO ViT-S/16, CLIP ViT-B/32. Fetched from their hubs at first use."""
+def load_public_judges(judges: PublicJudges, device: torch.device, class_nouns: Sequence[str]) -> Judges:
+    """The paper's: COCO's Faster R-CNN on MobileNetV3-Large, DINO ViT-S/16, CLIP ViT-B/32. Fetched from their hubs at first use.
+
+    If the detector lacks one of the subjects' `class_nouns`, OWLv2 looks for it.
+    """
     with loading("judge", judges.identity):
         identity = build_identity(DINO)
         identity.load_state_dict(convert_timm(load_file(find_file(judges.identity, "model.safetensors"))))
@@ -155,7 +161,11 @@ def load_public_judges(judges: PublicJudges, device: torch.device) -> Judges:
     detector, labels = load_public_detector()
     for module in (detector, identity, clip):
         module.to(device).eval().requires_grad_(False)
-    return Judges(device, detector, labels, identity, clip, open_clip.get_tokenizer("ViT-B-32"))
+    unknown, open_detector = unknown_nouns(COCO_NOUNS, class_nouns), None
+    if unknown:
+        known = dict.fromkeys(noun for n in class_nouns if (noun := known_noun(COCO_NOUNS, n)))
+        open_detector = load_open_detector(judges.open_detector, device, unknown, tuple(known))
+    return Judges(device, detector, (*labels, *unknown), identity, clip, open_clip.get_tokenizer("ViT-B-32"), open_detector)
 
 
 def load_public_detector() -> tuple[FasterRCNN, tuple[str, ...]]:

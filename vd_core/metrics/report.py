@@ -1,5 +1,6 @@
 """All metrics of clips and pictures in one place."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,10 @@ from vd_core.metrics.stitch import has_seam, stitch_score
 from vd_core.settings import Part, PublicJudges
 
 
-def load_judges(judges: str | PublicJudges, device: torch.device) -> Judges:
-    """The judges of a folder, or the public ones, on `device`; InputError if they cannot be found or fetched."""
+def load_judges(judges: str | PublicJudges, device: torch.device, class_nouns: Sequence[str]) -> Judges:
+    """The judges of a folder, or the public ones for subjects of `class_nouns`, on `device`; InputError if they cannot be found or fetched."""
     if isinstance(judges, PublicJudges):
-        return load_public_judges(judges, device)
+        return load_public_judges(judges, device, class_nouns)
     with loading("judges", Part(judges, None)):
         return load_local_judges(Path(judges), device)
 

@@ -21,4 +21,4 @@ def build_random_judges(folder: Path, torch_home: Path) -> PublicJudges:
     file.parent.mkdir(parents=True, exist_ok=True)
     torch.save(fasterrcnn_mobilenet_v3_large_fpn(weights=None, weights_backbone=None).state_dict(), file)
     part = Part(str(folder), None)
-    return PublicJudges(part, part)
+    return PublicJudges(part, part, part)  # no open detector lies there: none is loaded for subjects that COCO has a noun of
