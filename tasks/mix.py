@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 
 from tasks.shared.command import replaced_folder, run_stage
 from tasks.shared.judging import open_judges, require_judges
+from tasks.shared.likeness import explain_likeness
 from tasks.shared.paths import data_folder, run_folder
 from tasks.shared.sections import MixSection
 from vd_core.errors import InputError
@@ -36,6 +37,8 @@ def mix(section: MixSection, name: str) -> None:
     inspections = [inspect_pictures(s.folder) for s in subjects]
     paths = use_all(inspections)
     print_notes(inspections)
+    if said := explain_likeness(section.judging.judges, section.resolution, [i.longest_side for i in inspections]):
+        print(said)
     judges = open_judges(section.judging, section.device, subjects)
     pictures = [make_squares(judges, s, own, section) for s, own in zip(subjects, paths, strict=True)]
     clip = load_reference(name, section)

@@ -12,11 +12,12 @@ from vd_core.inputs.inspecting import ENDINGS, SILENT, by_reason, inspect_pictur
 
 @dataclass(frozen=True)
 class Copied:
-    """What was copied for a subject: from where, under which noun, how many pictures, and what was left out and why."""
+    """What was copied for a subject: from where, under which noun, how many pictures, their longest side, and what was left out and why."""
 
     folder: Path
     noun: str
     count: int
+    longest_side: int
     notes: tuple[str, ...]
 
 
@@ -36,7 +37,7 @@ def copy_subject(source: Path, noun: str, target: Path) -> Copied:
         raise InputError(f"--subject {noun}: no picture of {source} can be used; {'; '.join(left_out[:3])}")
     about = yaml.safe_dump({"class_noun": noun}, allow_unicode=True, width=4096)
     (target / "subject.yaml").write_text(about, encoding="utf-8")
-    return Copied(source, noun, len(looked.accepted), (*by_reason(looked.warned), *left_out))
+    return Copied(source, noun, len(looked.accepted), looked.longest_side, (*by_reason(looked.warned), *left_out))
 
 
 def copy_picture(path: Path, target: Path) -> str | None:

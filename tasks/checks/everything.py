@@ -4,13 +4,14 @@ import json
 from pathlib import Path
 
 from tasks.checks.finding import Finding
-from tasks.checks.given import check_clip, check_nouns, check_subject, check_words, read_nouns, read_subjects
+from tasks.checks.given import check_clip, check_likeness, check_nouns, check_subject, check_words, read_nouns, read_subjects
 from tasks.checks.machine import check_device, check_disk, check_python, check_server, size_in_words
 from tasks.shared.frames import check_frames, wanted_frames
 from tasks.shared.params import Merged, load_params, merge
 from vd_core.bases.wanted import wanted_parts
 from vd_core.errors import InputError
 from vd_core.hub import Located, find_file, locate
+from vd_core.inputs.inspecting import inspect_pictures
 from vd_core.metrics.wanted import wanted_judges
 
 
@@ -78,4 +79,10 @@ def check_given(merged: Merged, combination: str, tokenizer: Located) -> list[Fi
         subjects = read_subjects(merged, combination)
     except InputError as error:
         return [Finding("subjects", "stops", str(error)), *check_clip(merged, combination)]
-    return [*map(check_subject, subjects), *check_clip(merged, combination), *check_words(merged, combination, subjects, tokenizer)]
+    inspections = [inspect_pictures(s.folder) for s in subjects]
+    return [
+        *map(check_subject, subjects, inspections),
+        *check_likeness(merged, inspections),
+        *check_clip(merged, combination),
+        *check_words(merged, combination, subjects, tokenizer),
+    ]

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.checks.clips import look_at_clip
 from tasks.checks.finding import Finding
+from tasks.shared.likeness import explain_likeness
 from tasks.shared.params import Merged
 from tasks.shared.paths import data_folder
 from vd_core.bases.hub import where
 from vd_core.errors import InputError
 from vd_core.hub import Located
-from vd_core.inputs.clips import find_clip
-from vd_core.inputs.inspecting import inspect_pictures, problems
+from vd_core.inputs.clips import Clip, find_clip, load_clip
+from vd_core.inputs.inspecting import Inspection, problems
 from vd_core.inputs.prompts import check_prompts, spoken_prompts, training_prompts
 from vd_core.inputs.subjects import Subject, check_placeholder_tokens, load_subjects
 from vd_core.metrics.wanted import explain_open_detector
@@ -22,15 +23,33 @@ from vd_core.settings import Part
 if TYPE_CHECKING:
     from transformers import CLIPTokenizer
 
+CHECKED_SIDE = 64  # pixels of a clip's frames that are looked at and thrown away
 
-def check_subject(subject: Subject) -> Finding:
+
+def check_subject(subject: Subject, inspection: Inspection) -> Finding:
     """One subject's pictures."""
-    inspection = inspect_pictures(subject.folder)
     count = f"{len(inspection.accepted)} picture{'s' * (len(inspection.accepted) != 1)}"
     if wrong := problems(inspection):
         return Finding(subject.name, "stops", "; ".join([count, *wrong]))
     notes = inspection.notes()
     return Finding(subject.name, "warning" if notes else "ok", "; ".join([count, *notes]))
+
+
+def look_at_clip(path: Path, frames: int) -> Clip:
+    """A clip at a small size, as the mix stage will take it; InputError if it cannot be read or has fewer than `frames` frames."""
+    return load_clip(path, frames, CHECKED_SIDE)
+
+
+def check_likeness(merged: Merged, inspections: list[Inspection]) -> list[Finding]:
+    """Whether the base can draw what is on the pictures."""
+    said = find_photographs(merged, [i.longest_side for i in inspections])
+    return [Finding("base", "warning", said)] if said else []
+
+
+def find_photographs(merged: Merged, longest_sides: list[int]) -> str | None:
+    """What to say of photographs on the embedded base, whose side its autoencoder's configuration has; None if that is not here."""
+    config = Path(where(merged.source.pipeline)) / "vae" / "config.json"
+    return explain_likeness(merged.judges, json.loads(config.read_text())["sample_size"], longest_sides) if config.is_file() else None
 
 
 def check_clip(merged: Merged, combination: str) -> list[Finding]:

@@ -9,8 +9,8 @@ import typer
 from filelock import FileLock
 
 from tasks.checks.adding import add_combination, check_new_name, entry_of
-from tasks.checks.clips import look_at_clip
 from tasks.checks.copying import Copied, copy_subject
+from tasks.checks.given import find_photographs, look_at_clip
 from tasks.checks.nouns import check_line, folder_names, split_subject
 from tasks.shared.frames import check_frames
 from tasks.shared.params import PARAMS, Merged, load_params, merge_new
@@ -98,6 +98,8 @@ def report(name: str, merged: Merged, copied: list[Copied]) -> None:
     """Say what was done, and what comes next."""
     for own in copied:
         print(f"{own.folder}: {own.count} picture{'s' * (own.count != 1)} of '{own.noun}'" + "".join(f"\n  {note}" for note in own.notes))
+    if said := find_photographs(merged, [own.longest_side for own in copied]):
+        print(said)
     subjects = load_subjects(data_folder(name), merged.subjects, merged.placeholder_tokens)
     for prompt in merged.prompts:
         print(f'video of "{scene_prompt(subjects, prompt)}"')

@@ -1,6 +1,5 @@
 """What of a subject's folder can be used, and why the rest cannot: all of it at once."""
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
@@ -10,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from vd_core.errors import InputError
+from vd_core.files import sha256_of
 from vd_core.inputs.decoding import read_picture
 
 ENDINGS = ".jpg .jpeg .jpe .jfif .mpo .png .apng .webp .gif .bmp .tif .tiff .heic .heif .hif .avif"
@@ -31,13 +31,17 @@ class Finding:
 
 @dataclass(frozen=True)
 class Inspection:
-    """A folder's pictures: the accepted ones, some of which have warnings, the refused ones, and the files that are no pictures."""
+    """A folder's pictures: the accepted ones, some of which have warnings, the refused ones, and the files that are no pictures.
+
+    `longest_side` is the accepted pictures' longest one, in pixels as they are read; 0 if there are none.
+    """
 
     folder: Path
     accepted: tuple[Path, ...]
     warned: tuple[Finding, ...]
     refused: tuple[Finding, ...]
     left_out: tuple[Finding, ...]
+    longest_side: int
 
     def notes(self) -> list[str]:
         """What should be said of the folder, a line for each reason."""
@@ -47,9 +51,9 @@ class Inspection:
 def inspect_pictures(folder: Path) -> Inspection:
     """Read every picture of `folder` once, one after the other; whatever is wrong is in the result, nothing is raised."""
     if folder.is_symlink():
-        return Inspection(folder, (), (), (Finding(folder, f"{folder} is a link; put the folder itself there"),), ())
+        return Inspection(folder, (), (), (Finding(folder, f"{folder} is a link; put the folder itself there"),), (), 0)
     pictures, left_out = sort_files(folder)
-    accepted, warned, refused, hashes = [], [], [], {}
+    accepted, warned, refused, hashes, longest_side = [], [], [], {}, 0
     for path in pictures:
         try:
             read = read_picture(path)
@@ -58,8 +62,9 @@ def inspect_pictures(folder: Path) -> Inspection:
             continue
         accepted.append(path)
         hashes[path] = difference_hash(read.picture)
+        longest_side = max(longest_side, *read.picture.size)
         warned += [Finding(path, note) for note in read.notes]
-    return Inspection(folder, tuple(accepted), (*warned, *find_copies(hashes)), tuple(refused), tuple(left_out))
+    return Inspection(folder, tuple(accepted), (*warned, *find_copies(hashes)), tuple(refused), tuple(left_out), longest_side)
 
 
 def use_all(inspections: list[Inspection]) -> list[tuple[Path, ...]]:
@@ -101,15 +106,9 @@ def find_copies(hashes: dict[Path, np.ndarray]) -> list[Finding]:
     found = {}
     for (first, a), (second, b) in combinations(hashes.items(), 2):
         if second not in found and (a != b).sum() <= NEAR * (a | b).sum():
-            same = digest(first) == digest(second)
+            same = sha256_of(first) == sha256_of(second)
             found[second] = f"{'the same as' if same else 'nearly the same as'} {shown(first)}"
     return [Finding(path, reason) for path, reason in found.items()]
-
-
-def digest(path: Path) -> bytes:
-    """Of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
 
 
 def by_reason(findings: Iterable[Finding]) -> list[str]:
