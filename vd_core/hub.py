@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 from huggingface_hub import HfApi, is_offline_mode, try_to_load_from_cache
-from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
+from huggingface_hub.errors import DisabledRepoError, GatedRepoError, HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
 
 SECONDS = 2.0
 Reply = dict[str, int] | str
@@ -104,18 +104,24 @@ def ask(wanted: Wanted) -> Callable[[], Reply]:
     return lambda: ask_hub(wanted.path, wanted.revision)
 
 
+def refusal(path: str, revision: str | None, kinds: list[type[BaseException]]) -> str | None:
+    """What to say after a model's name if the hub refuses it with errors of these kinds; None if it is another failure."""
+    if GatedRepoError in kinds:
+        return f"is gated: accept its terms at https://huggingface.co/{path} and log in with 'hf auth login'"
+    if RevisionNotFoundError in kinds:
+        return f"has no revision {revision}; correct the revision"
+    if {RepositoryNotFoundError, DisabledRepoError, HFValidationError} & set(kinds):
+        return "is not on the hub (moved, removed or private); name another repository, or a folder"
+    return None
+
+
 def ask_hub(path: str, revision: str | None) -> Reply:
     """The files of a hub's repository."""
     try:
         info = HfApi().model_info(path, revision=revision, files_metadata=True, timeout=SECONDS)
-    except GatedRepoError:
-        return f"accept the terms of {path} on the hub, then 'hf auth login'"
-    except RevisionNotFoundError:
-        return f"{path} has no revision {revision} on the hub; correct the preset"
-    except (RepositoryNotFoundError, HFValidationError):
-        return f"{path} is neither a folder nor a name on the hub; correct the preset, or 'hf auth login' if it is private"
     except Exception as error:  # whatever the network's library raises means the same to a person
-        return f"the hub does not answer ({type(error).__name__}); check the network"
+        refused = refusal(path, revision, [type(error)])
+        return f"it {refused}" if refused else f"the hub does not answer ({type(error).__name__}); check the network"
     return {file.rfilename: file.size or 0 for file in info.siblings or ()}
 
 

@@ -19,6 +19,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+import vd_core.hub as hub
 from tests.helpers.workspace import ROOT, change, run_stages
 from vd_core.bases.hub import loading
 from vd_core.bases.stable_diffusion import folder_source, load_base, read_tokenizer
@@ -51,6 +52,19 @@ def test_every_failure_of_the_hub_is_one_line_that_says_what_to_do(words: str, m
         with pytest.raises(InputError, match=words) as caught, loading("base", PART):
             raise_it(CASES[words], wrapped and type(CASES[words]) is not OSError)
         assert "\n" not in str(caught.value) and "base 'someone/something'" in str(caught.value)
+
+
+REFUSED = [words for words, error in CASES.items() if hasattr(error, "response")]
+
+
+@pytest.mark.parametrize("words", REFUSED)
+def test_check_says_what_a_stage_says(words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gated repository, a wrong revision and a repository that is gone had other words in `check` than in a stage; one that is disabled was no answer."""
+    monkeypatch.setattr(hub.HfApi, "model_info", lambda *_, **__: raise_it(CASES[words], False))
+    with pytest.raises(InputError) as caught, loading("base", PART):
+        raise_it(CASES[words], False)
+    assert str(caught.value) == f"base 'someone/something' {str(hub.ask_hub(PART.path, PART.revision)).removeprefix('it ')}"
+    assert words in str(caught.value)
 
 
 def raise_it(error: Exception, wrapped: bool) -> None:

@@ -5,18 +5,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from huggingface_hub import constants
-from huggingface_hub.errors import (
-    DisabledRepoError,
-    GatedRepoError,
-    LocalEntryNotFoundError,
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
+from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
 from safetensors import SafetensorError
 
 from vd_core.errors import InputError
-from vd_core.hub import is_local
+from vd_core.hub import is_local, refusal
 from vd_core.settings import Part
 
 NO_FILE = ("no file named", "does not appear to have a file", "does not contain", "pytorch_model.bin")
@@ -44,12 +37,8 @@ def explain_loading(what: str, part: Part, error: Exception) -> str:
     if is_local(where(part)):
         missing = not Path(where(part)).exists()
         return f"{name} does not exist; correct the path" if missing else f"{name} cannot be read ({first_line(error)}); save it again"
-    if GatedRepoError in kinds:
-        return f"{name} is gated: accept its terms at https://huggingface.co/{part.path} and log in with 'hf auth login'"
-    if RevisionNotFoundError in kinds:
-        return f"{name} has no revision {part.revision}; correct the revision"
-    if RepositoryNotFoundError in kinds or DisabledRepoError in kinds:
-        return f"{name} is not on the hub (moved, removed or private); name another repository, or a folder"
+    if refused := refusal(part.path, part.revision, kinds):
+        return f"{name} {refused}"
     if OfflineModeIsEnabled in kinds or (LocalEntryNotFoundError in kinds and constants.HF_HUB_OFFLINE):
         return f"{name} is not in {constants.HF_HUB_CACHE} and HF_HUB_OFFLINE is set; unset it once to fetch the files, or give a folder"
     if LocalEntryNotFoundError in kinds or isinstance(error, ConnectionError | TimeoutError):
