@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -136,13 +137,13 @@ def measure_base(name: Name, folder: Path, sample_size: int = 64, device: str = 
 
 
 def hardware_rows(report: dict[str, Any]) -> list[list[str]]:
-    """README's rows: what takes a second or a gigabyte."""
-    return [
-        [SIZES[base] if first else "", stage.replace("_", " "), f"{own['seconds']:.0f} s", f"{own['gigabytes']:.1f} GB"]
-        for base, figures in report["bases"].items()
-        for first, (stage, own) in zip((True, *[False] * len(figures)), figures.items(), strict=False)
-        if stage not in ("settings", "swap", "encode")
-    ]
+    """README's rows: what takes a second or a gigabyte; each base is named in its first."""
+    rows = []
+    for base, figures in report["bases"].items():
+        shown = {stage: own for stage, own in figures.items() if stage not in ("settings", "swap", "encode")}
+        for name, (stage, own) in zip_longest([SIZES[base]], shown.items(), fillvalue=""):
+            rows.append([name, stage.replace("_", " "), f"{own['seconds']:.0f} s", f"{own['gigabytes']:.1f} GB"])
+    return rows
 
 
 def main(
