@@ -11,7 +11,9 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,7 +21,6 @@ from typing import Annotated, Any
 import torch
 import typer
 import yaml
-from tqdm import tqdm
 
 from tasks.shared.documents import as_table, fill_table
 from tasks.shared.paths import CACHE
@@ -41,6 +42,7 @@ SHORT: dict[str, Any] = {
     "render": {"t_forward": 2, "t_warp": 1},
 }
 """What a short run changes of a base's preset: all sizes, frames and batches stay."""
+Figures = dict[str, dict[str, float]]
 SIZES = {"sd15": "Stable Diffusion 1.5", "sd21": "Stable Diffusion 2.1"}
 
 
@@ -120,20 +122,33 @@ def pick_first(folder: Path) -> None:
     subprocess.run(command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True, capture_output=True)
 
 
-def measure_base(name: Name, folder: Path, sample_size: int = 64, device: str = "auto") -> dict[str, dict[str, float]]:
-    """Every stage on one base, from pictures to metrics: seconds and peak memory of each."""
+def measure_base(
+    name: Name, folder: Path, sample_size: int = 64, device: str = "auto", stages: Sequence[str] = ()
+) -> Iterator[tuple[str, dict[str, float]]]:
+    """Every stage on one base, from pictures to metrics, or only `stages` on what an earlier run left: seconds and peak memory of each."""
     write_project(name, folder, sample_size, device)
-    generators = read_yaml(ROOT / "presets" / f"{name}.yaml")["render"]["generators"]
-    found = {}
-    for stage in tqdm(("settings", "mix", "finetune", "sample", "refinetune", "motion", "swap"), name):
-        if stage == "refinetune":
-            pick_first(folder)
-        found[stage] = measure_stage(folder, stage)
-        tqdm.write(f"{name} {stage}: {found[stage]}")
-    for generator in generators:
-        found[f"render {generator}"] = render_by_one(folder, name, generator)
-        tqdm.write(f"{name} {generator}: {found[f'render {generator}']}")
-    return found | {stage: measure_stage(folder, stage) for stage in ("encode", "evaluate")}
+    for stage, run in all_stages(folder, name):
+        if not stages or stage in stages:
+            yield stage, run()
+
+
+def all_stages(folder: Path, name: str) -> Iterator[tuple[str, Callable[[], dict[str, float]]]]:
+    """Every stage and how it is measured, in the order of the pipeline; each generator is rendered by itself."""
+    for stage in ("settings", "mix", "finetune", "sample"):
+        yield stage, partial(measure_stage, folder, stage)
+    yield "refinetune", partial(refinetune_picked, folder)
+    for stage in ("motion", "swap"):
+        yield stage, partial(measure_stage, folder, stage)
+    for generator in read_yaml(ROOT / "presets" / f"{name}.yaml")["render"]["generators"]:
+        yield f"render {generator}", partial(render_by_one, folder, name, generator)
+    for stage in ("encode", "evaluate"):
+        yield stage, partial(measure_stage, folder, stage)
+
+
+def refinetune_picked(folder: Path) -> dict[str, float]:
+    """Choose the first candidate as a person would, and re-finetune on it."""
+    pick_first(folder)
+    return measure_stage(folder, "refinetune")
 
 
 def hardware_rows(report: dict[str, Any]) -> list[list[str]]:
@@ -148,6 +163,9 @@ def hardware_rows(report: dict[str, Any]) -> list[list[str]]:
 
 def main(
     bases: Annotated[list[str] | None, typer.Argument(help="sd15, sd21; all if none is named")] = None,
+    stage: Annotated[
+        list[str] | None, typer.Option(help="measure this stage again, such as 'render animatediff'; the others keep their figures")
+    ] = None,
     peak_of: Annotated[str | None, typer.Option(hidden=True)] = None,
     report: Annotated[Path | None, typer.Option(hidden=True)] = None,
 ) -> None:
@@ -155,14 +173,22 @@ def main(
     if peak_of and report:
         say_peak(peak_of, report)
         return
-    measured = json.loads(OUT.read_text())["bases"] if OUT.exists() and bases else {}
+    measured = json.loads(OUT.read_text())["bases"] if OUT.exists() and (bases or stage) else {}
     names: list[Name] = [n for n in ("sd15", "sd21") if not bases or n in bases]
-    measured |= {name: measure_base(name, CACHE.resolve() / "fullsize" / name) for name in names}
+    for name in names:
+        measured[name] = measured.get(name, {}) if stage else {}
+        for done, figures in measure_base(name, CACHE.resolve() / "fullsize" / name, stages=stage or ()):
+            measured[name][done] = figures
+            print(f"{name} {done}: {figures}")
+            write_report(measured)
+
+
+def write_report(measured: dict[str, Figures]) -> None:
+    """Write what is measured so far, and README's table."""
     device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else f"CPU, {len(os.sched_getaffinity(0))} cores"
     steps = "512 pixels; 2 finetuning steps, 1 motion step, 2 pictures and 1 clip of 4 steps"
     write_json(OUT, {"device": device, "steps": steps, "bases": measured})
-    fill_table(DOCUMENT, "fullsize", as_table(["base", "stage", "seconds", "peak memory"], hardware_rows(json.loads(OUT.read_text()))))
-    print(OUT.read_text())
+    fill_table(DOCUMENT, "fullsize", as_table(["base", "stage", "seconds", "peak memory"], hardware_rows({"bases": measured})))
 
 
 if __name__ == "__main__":

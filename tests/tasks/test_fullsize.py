@@ -22,7 +22,7 @@ LAST = {"sd15": "animatediff", "sd21": "text2video_zero"}
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["sd15", "sd21"])
 def test_every_stage_on_a_base_of_the_published_widths(name: str, tmp_path: Path) -> None:
-    measured = measure_base(name, tmp_path, 8, "cpu")
+    measured = dict(measure_base(name, tmp_path, 8, "cpu"))
     assert list(measured) == STAGES[name]
     assert all(own["gigabytes"] > 0.2 and own["seconds"] > 0 for own in measured.values())
     run = tmp_path / "runs" / COMBINATION
