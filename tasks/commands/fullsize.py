@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
-from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -155,9 +154,11 @@ def hardware_rows(report: dict[str, Any]) -> list[list[str]]:
     """README's rows: what takes a second or a gigabyte; each base is named in its first."""
     rows = []
     for base, figures in report["bases"].items():
-        shown = {stage: own for stage, own in figures.items() if stage not in ("settings", "swap", "encode")}
-        for name, (stage, own) in zip_longest([SIZES[base]], shown.items(), fillvalue=""):
-            rows.append([name, stage.replace("_", " "), f"{own['seconds']:.0f} s", f"{own['gigabytes']:.1f} GB"])
+        name = SIZES[base]
+        for stage, own in figures.items():
+            if stage not in ("settings", "swap", "encode"):
+                rows.append([name, stage.replace("_", " "), f"{own['seconds']:.0f} s", f"{own['gigabytes']:.1f} GB"])
+                name = ""
     return rows
 
 

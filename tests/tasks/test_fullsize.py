@@ -42,3 +42,4 @@ def test_the_hardware_table_names_each_base_once() -> None:
         ["", "render text2video zero", "61 s", "5.0 GB"],
         ["Stable Diffusion 2.1", "mix", "61 s", "5.0 GB"],
     ]
+    assert hardware_rows({"bases": {"sd15": {"settings": stage}}}) == []
