@@ -1,10 +1,11 @@
 """The files of a bundle for other programs: where each lies, and what is in it."""
 
+import json
 from pathlib import Path
 
 import torch
 from diffusers import MotionAdapter
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from vd_core.customisation.keys_values import KEYS_VALUES_FILE
 from vd_core.customisation.lora import LORA_FILE
@@ -36,10 +37,16 @@ def embedding_name(combination: str, token: str) -> str:
 
 
 def save_tensors(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str]) -> None:
-    """Write one safetensors file; the tensors' order and the header's are by name."""
+    """Write one safetensors file. The header is sorted, which safetensors' own is not: the same tensors give the same bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    header = {"format": "pt", **dict(sorted(metadata.items()))}
-    save_file({k: t.detach().cpu().contiguous().clone() for k, t in sorted(tensors.items())}, path, header)
+    content = save({k: t.detach().cpu().contiguous().clone() for k, t in tensors.items()}, {"format": "pt", **metadata})
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:start])
+    text = json.dumps(header, separators=(",", ":"), sort_keys=True).encode()
+    text += b" " * (-len(text) % 8)
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.write(memoryview(content)[start:])
 
 
 def save_lora_files(lora: Lora, folder: Path, about: About) -> None:

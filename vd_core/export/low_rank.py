@@ -54,9 +54,9 @@ def read_lora(folder: Path) -> Lora:
 @torch.no_grad()
 def read_differences(base: Base, folder: Path) -> dict[str, torch.Tensor]:
     """By how much the weights of `folder`, of whatever method, change each layer of `base`, which is customized in place."""
-    before = {name: module.weight.clone() for name, module in shiftable(base).items()}
+    before = {name: module.get_parameter("weight").clone() for name, module in shiftable(base).items()}
     load_customisation(base, folder)
-    differences = {name: module.weight - before[name] for name, module in shiftable(base).items()}
+    differences = {name: module.get_parameter("weight") - before[name] for name, module in shiftable(base).items()}
     return {name: d for name, d in differences.items() if d.any()}
 
 
