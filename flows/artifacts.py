@@ -50,8 +50,8 @@ def describe_result(combination: str, fps: int) -> str:
     parts = [
         as_table(["", *map(in_words, generators)], rows),
         as_table(head, means) + "\n↑ higher is better, ↓ lower is better.",
-        f"The whole run on one page: {link_to(page_path(combination), f'`{page_path(combination)}`')}",
-        f"LoRA for diffusers, A1111, Forge and ComfyUI: `{folder}/`, described in {link_to(folder / 'README.md', '`README.md`')} there",
+        f"The whole run on one page: {link_to(page_path(combination), str(page_path(combination)))}",
+        f"LoRA for diffusers, A1111, Forge and ComfyUI: `{folder}/`, described in {link_to(folder / 'README.md', 'README.md')} there",
     ]
     return "\n\n".join(parts)
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from vd_core.inputs.clips import enlarge
+
 SMALL = 128
 """Pixels up to which a picture is kept without loss."""
 GIF_SIDES = (256, 192, 128, 96, 64, 48)
@@ -36,8 +38,8 @@ def embed_file(path: Path, kind: str) -> str:
 
 
 def encode_gif(frames: list[Image.Image], side: int, fps: int) -> bytes:
-    """A clip as a GIF of at most `side` pixels."""
-    encoded, shrunk = io.BytesIO(), [shrink(f, side) for f in frames]
+    """A clip as a GIF of at most `side` pixels; small clips are enlarged first."""
+    encoded, shrunk = io.BytesIO(), [shrink(enlarge(f), side) for f in frames]
     shrunk[0].save(encoded, "GIF", save_all=True, append_images=shrunk[1:], duration=round(1000 / fps), loop=0)
     return encoded.getvalue()
 
