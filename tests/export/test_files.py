@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 
 from tests.helpers.exported import PROMPT, draw_ours, draw_theirs, fresh_base, make_about, open_pipeline, write_weights
 from tests.helpers.foreign_loras import added_weight, comfyui_names, layers_of, sd_scripts_names
-from vd_core.bases.published import CONFIGS, build_part
+from vd_core.bases.published import CONFIGS, build_part, copy_configurations
+from vd_core.bases.stable_diffusion import folder_source
 from vd_core.export.bundle import (
     differences_path,
     kohya_path,
@@ -22,8 +23,10 @@ from vd_core.export.bundle import (
     save_full_differences,
     save_lora_files,
     save_motion_files,
+    save_tensors,
 )
 from vd_core.export.low_rank import LARGEST_RANK, approximate, factorize, needed_rank, read_differences, read_lora
+from vd_core.export.metadata import read_kind
 from vd_core.export.names import kohya_name
 
 METHODS = ("lora", "custom_diffusion", "svdiff")
@@ -140,6 +143,25 @@ def test_the_header_says_what_the_file_is(tmp_path: Path, folder: Path, kind: st
         assert json.loads(header["videodreamer.figures"]) == {"text2video_zero": {"subject_fidelity": 0.5}}
     assert (header["ss_network_dim"], header["ss_steps"]) == ("2", "9")
     assert json.loads(header["ss_tag_frequency"]) == {"5_sks dog": {"sks dog": 5}, "4_krk car": {"krk car": 4}}
+
+
+def test_the_same_tensors_give_the_same_bytes(tmp_path: Path) -> None:
+    """safetensors writes the header's metadata in an order that changes from file to file."""
+    metadata = {f"key {i}": 'a <b> "ü" \\ \n\x1f' for i in range(20)}
+    tensors = {"b": torch.ones(3), "a": torch.arange(6.0).reshape(2, 3)}
+    for name in ("one", "two"):
+        save_tensors(tensors, tmp_path / name, metadata)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    with safe_open(tmp_path / "one", "pt") as file:
+        assert file.metadata() == {"format": "pt", **metadata}
+    assert torch.equal(load_file(tmp_path / "one")["a"], tensors["a"])
+
+
+def test_a_published_bases_kind_is_said_in_others_words(tmp_path: Path) -> None:
+    for name, said in (("sd15", "stable-diffusion-v1"), ("sd21", "stable-diffusion-v2-512")):
+        copy_configurations(name, tmp_path / name)
+        kind = read_kind("mine", folder_source(tmp_path / name))
+        assert (kind.architecture, kind.resolution, kind.prediction_type) == (said, 512, "epsilon")
 
 
 def test_a_difference_of_low_rank_is_found_whole_and_one_of_full_rank_says_its_error() -> None:

@@ -25,7 +25,12 @@ def gifs_of(text: str) -> list[Image.Image]:
 def test_the_videos_move_in_a_table_of_prompts_and_generators(project: Path) -> None:
     write_results(project, ["a sks dog | a <car>", "in the snow"])
     text = describe_result("toys", 8)
-    assert [(g.n_frames, g.width >= 192) for g in gifs_of(text)] == [(2, True), (4, True), (2, True), (4, True)]  # 16 pixels would not be seen
+    assert [(g.n_frames, g.width >= 192) for g in gifs_of(text)] == [
+        (2, True),
+        (4, True),
+        (2, True),
+        (4, True),
+    ]  # 16 pixels would not be seen
     assert "|  | Text2Video-Zero | AnimateDiff |" in text and "| a sks dog \\| a &lt;car> | ![text2video_zero-00](data:" in text
     assert "|  | subject fidelity ↑ | missing rate ↓ |" in text and "| AnimateDiff | 0.500 | 0.250 |" in text
     assert "page: runs/toys/export/index.html\n" in text and "http" not in text

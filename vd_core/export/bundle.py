@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 from diffusers import MotionAdapter
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file, save_file
 
 from vd_core.customisation.keys_values import KEYS_VALUES_FILE
 from vd_core.customisation.lora import LORA_FILE
@@ -37,16 +37,21 @@ def embedding_name(combination: str, token: str) -> str:
 
 
 def save_tensors(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str]) -> None:
-    """Write one safetensors file. The header is sorted, which safetensors' own is not: the same tensors give the same bytes."""
+    """Write one safetensors file: the same tensors give the same bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = save({k: t.detach().cpu().contiguous().clone() for k, t in tensors.items()}, {"format": "pt", **metadata})
-    start = 8 + int.from_bytes(content[:8], "little")
-    header = json.loads(content[8:start])
-    text = json.dumps(header, separators=(",", ":"), sort_keys=True).encode()
-    text += b" " * (-len(text) % 8)
-    with path.open("wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        file.write(memoryview(content)[start:])
+    save_file({k: t.detach().cpu().contiguous() for k, t in tensors.items()}, path, {"format": "pt", **metadata})
+    sort_header(path)
+
+
+def sort_header(path: Path) -> None:
+    """Sort a safetensors file's header in place: safetensors writes metadata in an order that changes from run to run."""
+    with path.open("r+b") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        text = json.dumps(header, separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode()
+        assert len(text) <= length, f"{path}: a sorted header is as long as before"
+        file.seek(8)
+        file.write(text.ljust(length))
 
 
 def save_lora_files(lora: Lora, folder: Path, about: About) -> None:

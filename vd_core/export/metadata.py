@@ -12,6 +12,7 @@ from vd_core.settings import Settings, Source
 
 WIDTHS = {768: "stable-diffusion-v1", 1024: "stable-diffusion-v2"}
 """Families by the width of their text encoder."""
+KOHYA_VERSIONS = {"stable-diffusion-v1": "sd_v1", "stable-diffusion-v2-512": "sd_v2", "stable-diffusion-v2-768-v": "sd_v2_v"}
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def kohya_metadata(about: About, lora: Lora) -> dict[str, str]:
         "ss_network_args": json.dumps({"conv_dim": rank, "conv_alpha": rank} if kernels else {}),
         "ss_output_name": about.combination,
         "ss_sd_model_name": describe_base(about),
-        "ss_base_model_version": {"stable-diffusion-v1": "sd_v1"}.get(about.kind.architecture, about.kind.architecture),
+        "ss_base_model_version": KOHYA_VERSIONS.get(about.kind.architecture, about.kind.architecture),
         "ss_v2": str(about.kind.architecture.startswith("stable-diffusion-v2")),
         "ss_resolution": f"({side}, {side})",
         "ss_unet_lr": str(schedule.learning_rate),

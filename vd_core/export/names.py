@@ -53,7 +53,7 @@ def for_animatediff(adapter: MotionAdapter) -> dict[str, torch.Tensor]:
     for key, value in adapter.named_buffers():
         block = key.removesuffix(".pos_embed.pe")
         if block != key:
-            state |= {animatediff_name(f"{block}.{attention}.pos_encoder.pe"): value for attention in ("attn1", "attn2")}
+            state |= {animatediff_name(f"{block}.{attention}.pos_encoder.pe"): value.clone() for attention in ("attn1", "attn2")}
     return state
 
 
