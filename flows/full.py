@@ -12,14 +12,15 @@ from prefect.settings import get_current_settings
 from pydantic import Field
 
 from flows.approval import Approval, approve
+from flows.artifacts import publish_result
 from flows.deployment import describe_start, name_deployment, offer_combinations, tag_of
 from flows.quiet import drop_tracebacks
 from flows.reproduce import reproduce, require_git, restore
 from flows.server import connected, require_server
 from flows.terminal import one_line_errors
 from tasks.checks.everything import refuse
-from tasks.shared.params import load_params, raise_sampling_round
-from tasks.shared.paths import metrics_path, run_folder
+from tasks.shared.params import load_params, merge, raise_sampling_round
+from tasks.shared.paths import metrics_path, page_path, run_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -59,16 +60,20 @@ def full(
     reproduce("render", combination)
     reproduce("encode", combination)
     reproduce("evaluate", combination)
+    reproduce("export", combination)
     return report(combination)
 
 
 def report(combination: str) -> dict:
-    """Say where everything is; the metrics."""
+    """Say and show where everything is; the metrics."""
     metrics = metrics_path(combination)
     logger = get_run_logger()
+    publish_result(combination, merge(load_params(), combination).encode.fps)
     logger.info(f"videos (mp4 and gif): {run_folder(combination, 'encode')}/")
     logger.info(f"contact sheet: {run_folder(combination, 'render') / 'sheet.jpg'}")
     logger.info(f"metrics: {metrics}")
+    logger.info(f"LoRA for other programs: {run_folder(combination, 'export')}/")
+    logger.info(f"everything on one page: {page_path(combination)}")
     return json.loads(metrics.read_text())
 
 
@@ -111,6 +116,7 @@ def run(
         with connected():
             metrics = full(combination, approval, wait_days, debug)
         print(json.dumps(metrics, indent=1))
+        print(f"everything on one page: {page_path(combination).resolve()}")
 
 
 if __name__ == "__main__":

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import typer
 from prefect import flow, task
-from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from flows.processes import start_group
 from flows.quiet import drop_tracebacks
-from flows.reproduce import ALLOCATOR, StageError, follow
+from flows.reproduce import ALLOCATOR, Bar, StageError, follow
 from flows.server import connected
 from flows.terminal import one_line_errors
 from flows.words import last_word
@@ -23,13 +22,13 @@ from vd_core.toybox.pretraining.recipe import TRAININGS
 @task(task_run_name="{part}")
 def train(part: str, states: Path) -> None:
     """Run one training in a process of its own; one that was stopped goes on where it was."""
-    artifact = create_progress_artifact(0.0, key=f"pretrain-{part}-progress".replace("_", "-"), description=f"training of {part}")
+    bar = Bar(f"pretrain-{part}-progress".replace("_", "-"), f"training of {part}")
     command = [sys.executable, "-m", "tasks.commands.pretrain", "--states", str(states), "--part", part]
     environment = os.environ | ALLOCATOR
-    code, said = follow(start_group(command, environment, subprocess.PIPE), artifact)
+    code, said = follow(start_group(command, environment, subprocess.PIPE), bar)
     if code != 0:
         raise StageError(f"{part}: {last_word(said)}")
-    update_progress_artifact(artifact, 100.0)
+    bar.finish()
 
 
 @flow(name="videodreamer-pretrain")

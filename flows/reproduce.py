@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 from uuid import UUID
@@ -15,7 +16,7 @@ from prefect import get_run_logger, task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.states import Completed, State
 
-from flows.artifacts import publish
+from flows.artifacts import key_of, publish
 from flows.processes import end_group, name_user, start_group
 from flows.words import is_housekeeping, is_unchanged, last_word, name_holder
 from tasks.shared.paths import STAGES, log_path
@@ -39,33 +40,52 @@ class StageError(RuntimeError):
     """A stage ended with an error; the message is the cause in one line, and where the whole log is."""
 
 
+@dataclass
+class Bar:
+    """A progress artifact of the task that runs, made when there is the first progress to show: a cached stage leaves none."""
+
+    key: str
+    description: str
+    artifact: UUID | None = None
+
+    def show(self, percent: float) -> None:
+        """Show how far the task is."""
+        if self.artifact is None:
+            self.artifact = create_progress_artifact(percent, key=self.key, description=self.description)
+        else:
+            update_progress_artifact(self.artifact, percent)
+
+    def finish(self) -> None:
+        """Show that the task is done, if it showed anything."""
+        if self.artifact is not None:
+            update_progress_artifact(self.artifact, 100.0)
+
+
 @task(task_run_name="{stage}")
 def reproduce(stage: str, combination: str) -> State | str:
     """Run `dvc repro --single-item <stage>@<combination>`; a stage that was up to date ends as Completed(name="Cached")."""
-    artifact = create_progress_artifact(
-        0.0, key=f"{combination}-{stage}-progress".replace("_", "-"), description=f"{stage} of {combination}"
-    )
+    bar = Bar(key_of(combination, f"{stage}-progress"), f"{stage} of {combination}")
     log = log_path(combination, stage)
-    code, said = follow(start_stage(stage, combination), artifact)
+    code, said = follow(start_stage(stage, combination), bar)
     asked = time.monotonic() - SAY_SECONDS
     while code != 0 and (holder := name_holder(said)):
         if time.monotonic() - asked >= SAY_SECONDS:
             asked = time.monotonic()
             get_run_logger().info(f"waits for another run that has what {stage}@{combination} needs: {holder}")
         time.sleep(RETRY_SECONDS)
-        code, said = follow(start_stage(stage, combination), artifact)
+        code, said = follow(start_stage(stage, combination), bar)
     if not is_unchanged(said):
         write_text(log, "\n".join(said) + "\n")
     if code != 0:
         raise StageError(f"{stage}@{combination}: {last_word(said)} (whole log: {log})")
-    update_progress_artifact(artifact, 100.0)
-    publish(stage, combination)
+    bar.finish()
     if is_unchanged(said):
         return Completed(name="Cached", message=f"{stage}: no dependency changed")
+    publish(stage, combination)
     return f"{stage} done"
 
 
-def follow(process: subprocess.Popen, artifact: UUID) -> tuple[int, list[str]]:
+def follow(process: subprocess.Popen, bar: Bar) -> tuple[int, list[str]]:
     """Log what a stage says, and show how far it is, until it ends; its exit code and its lines.
 
     If this is interrupted (Ctrl-C, a cancelled run), the stage ends with all its processes.
@@ -74,7 +94,7 @@ def follow(process: subprocess.Popen, artifact: UUID) -> tuple[int, list[str]]:
     try:
         for line in read_lines(process.stdout):
             if percent := PERCENT.search(line):
-                update_progress_artifact(artifact, float(percent[1]))
+                bar.show(float(percent[1]))
                 show_progress(line)
             else:
                 said.append(line)

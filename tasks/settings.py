@@ -16,6 +16,7 @@ from tasks.shared.paths import data_folder, settings_path
 from tasks.shared.sections import (
     EncodeSection,
     EvaluateSection,
+    ExportSection,
     FinetuneSection,
     Judging,
     MixSection,
@@ -109,6 +110,20 @@ def build_sections(m: Merged) -> Sections:
         ),
         encode=EncodeSection(fps=m.encode.fps),
         evaluate=EvaluateSection(judging=judging, device=m.device),
+        export=ExportSection(
+            **on,
+            base=m.base,
+            license=m.license,
+            method=m.method,
+            prompts=m.prompts,
+            motion_prompt=m.motion_prompt,
+            training=m.finetune,
+            refinetuning_steps=m.hlr.steps,
+            motion=m.motion.training,
+            sampling=m.sampling,
+            render=m.render,
+            fps=m.encode.fps,
+        ),
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.helpers.imports import ROOT
 
 DOCUMENTS = [p.relative_to(ROOT) for p in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "models/toybox/README.md")]
-DOCUMENTS += sorted(p.relative_to(ROOT) for p in (ROOT / "docs").glob("*.md"))
+DOCUMENTS += sorted(p.relative_to(ROOT) for p in [*(ROOT / "docs").glob("*.md"), *(ROOT / "examples").glob("*.md")])
 LINK = re.compile(r'\]\(([^)\s]+)\)|src="([^"]+)"')
 MODULE = re.compile(r"python -m ([\w.]+)")
 TARGET = re.compile(r"^[^\S\n]*make ([a-z][a-z-]*)|`make ([a-z][a-z-]*)`", re.MULTILINE)

@@ -15,7 +15,20 @@ from vd_core.seeds import seed_for
 from vd_core.settings import MotionSettings, PositiveInt, Precision, PublicJudges, Sampling, Settings, Source
 
 PARAMS, PRESETS = Path("params.yaml"), Path("presets")
-OVERRIDES = ("source", "judges", "placeholder_tokens", "method", "mix", "sampling", "finetune", "hlr", "motion", "render", "encode")
+OVERRIDES = (
+    "source",
+    "license",
+    "judges",
+    "placeholder_tokens",
+    "method",
+    "mix",
+    "sampling",
+    "finetune",
+    "hlr",
+    "motion",
+    "render",
+    "encode",
+)
 """The keys of a preset that a combination may override, whole or in part."""
 
 
@@ -116,6 +129,7 @@ class Merged(Section):
     motion_prompt: str | None
     sampling_round: int
     source: Source
+    license: str
     judges: str | PublicJudges
     placeholder_tokens: tuple[str, ...]
     precision: Precision

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 CACHE = Path(".cache")
-STAGES = ("settings", "mix", "finetune", "sample", "refinetune", "motion", "swap", "render", "encode", "evaluate")
+STAGES = ("settings", "mix", "finetune", "sample", "refinetune", "motion", "swap", "render", "encode", "evaluate", "export")
 """In the order in which they can run."""
 
 
@@ -15,6 +15,11 @@ def data_folder(combination: str) -> Path:
 def run_folder(combination: str, stage: str) -> Path:
     """Where a stage writes."""
     return Path("runs") / combination / stage
+
+
+def page_path(combination: str) -> Path:
+    """The page that shows everything of a run."""
+    return run_folder(combination, "export") / "index.html"
 
 
 def log_path(combination: str, stage: str) -> Path:

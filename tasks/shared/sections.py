@@ -98,6 +98,22 @@ class EvaluateSection(Section):
     device: Device
 
 
+class ExportSection(Section):
+    base: str
+    license: str
+    models: Models
+    device: Device
+    method: str
+    prompts: tuple[str, ...]
+    motion_prompt: str | None
+    training: Settings
+    refinetuning_steps: int
+    motion: MotionSettings
+    sampling: Sampling
+    render: Render
+    fps: int
+
+
 class Sections(Section):
     """The file: one section a stage."""
 
@@ -110,6 +126,7 @@ class Sections(Section):
     render: RenderSection
     encode: EncodeSection
     evaluate: EvaluateSection
+    export: ExportSection
 
 
 def as_yaml(sections: Section) -> str:

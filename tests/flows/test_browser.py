@@ -1,21 +1,20 @@
 """A person with a mouse: two candidates chosen in the Prefect UI, in Debian's Chromium, with real stages on a random base."""
 
 import json
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from tasks.shared.picks import read_candidates, read_picks
+from tests.helpers.chromium import open_page
 from tests.helpers.live import Live
 from tests.helpers.project import build_project, run
 
 pytestmark = pytest.mark.browser
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 
 
 @pytest.fixture(scope="module")
@@ -29,14 +28,8 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 
 @pytest.fixture
 def page(tmp_path: Path) -> Iterator[Page]:
-    chromium = shutil.which("chromium")
-    assert chromium, "install Debian's chromium: apt-get install chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch_persistent_context(
-            tmp_path, executable_path=chromium, args=QUIET, viewport={"width": 1280, "height": 1000}
-        )
-        yield browser.new_page()
-        browser.close()
+    with open_page(tmp_path) as page:
+        yield page
 
 
 def resume_by_mouse(page: Page, live: Live, flow_run: UUID, numbers: tuple[str, ...]) -> None:
@@ -71,4 +64,6 @@ def test_two_pictures_picked_by_mouse(live: Live, page: Page) -> None:
     assert {live.stage_states(flow_run)[s] for s in ("mix", "finetune", "sample")} == {"Cached"}
     page.goto(f"{live.url}/v2/runs/flow-run/{flow_run}?tab=Artifacts")
     page.get_by_text("toys-choice").first.wait_for(timeout=60_000)
+    page.get_by_text("toys-result").first.wait_for(timeout=60_000)
+    assert (live.project / "runs/toys/export/index.html").is_file()
     assert "Data and pipelines are up to date." in run(sys.executable, "-m", "dvc", "repro", cwd=live.project).stdout

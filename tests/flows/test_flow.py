@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 from PIL import Image
+from prefect import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.testing.utilities import prefect_test_harness
 
 import flows.full
@@ -26,6 +28,7 @@ from tasks.shared import paths
 from tasks.shared.picks import pick_candidates, read_candidates, read_picks, resolve_picks, write_picks
 from tasks.shared.yaml_files import overlay, read_yaml
 from tests.helpers.candidates import write_candidates
+from tests.helpers.results import write_results
 from vd_core.errors import InputError
 
 STAGES = list(paths.STAGES)
@@ -53,8 +56,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         row["figures"] = {"identity": [0.5, 0.25], "missing": 0, "stitched": False, "text_fidelity": 0.3, "rank_score": 0.25}
     (tmp_path / "runs/toys/sample/candidates.json").write_text(json.dumps(rows))
     Image.new("RGB", (8, 8)).save(tmp_path / "runs/toys/sample/sheet.jpg")
-    (tmp_path / "metrics").mkdir()
-    (tmp_path / "metrics" / "toys.json").write_text('{"text2video_zero": {"subject_fidelity": 0.5}}')
+    write_results(tmp_path, ["a sks dog"])
     monkeypatch.setattr(flows.full, "ROOT", tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -70,21 +72,28 @@ def play(monkeypatch: pytest.MonkeyPatch, failing: str = "", cached: str = "") -
             return start_group(["true"], dict(os.environ), subprocess.PIPE)
         stage = arguments[-1].removesuffix("@toys")
         asked.append(stage)
-        code = f"print('working {stage}'); print('Stage didn\\'t change, skipping') if {stage == cached} else None; "
-        code += f"print('error: {stage} broke'); raise SystemExit(1)" if stage == failing else "print(' 50%|#####     | 1/2')"
+        says = {failing: f"print('error: {stage} broke'); raise SystemExit(1)", cached: "print('Stage didn\\'t change, skipping')"}
+        code = f"print('working {stage}'); " + says.get(stage, "print(' 50%|#####     | 1/2')")
         return start_group([sys.executable, "-c", code], dict(os.environ), subprocess.PIPE)
 
     monkeypatch.setattr(flows.reproduce, "start_dvc", start)
     return asked
 
 
+def artifacts(key: str) -> int:
+    """How many artifacts of a key there are on the server."""
+    with get_client(sync_client=True) as client:
+        return len(client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key]))))
+
+
 def test_all_stages_in_order(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = play(monkeypatch, cached="mix")
+    asked = play(monkeypatch, cached="finetune")
     metrics = flows.full.full("toys", "auto")
     assert asked == STAGES
     assert metrics["text2video_zero"]["subject_fidelity"] == 0.5
     picks = read_picks(Path("picks/toys.yaml"))
     assert picks.approval == "auto"
+    assert artifacts("toys-result") == 1 and artifacts("toys-sample") == artifacts("toys-sample-progress") == 1
     assert [p.name for p in resolve_picks(picks, read_candidates(Path("runs/toys/sample")), 1)] == ["001.png"]
 
 
@@ -112,7 +121,9 @@ def test_a_cached_stage_is_called_cached(project: Path, monkeypatch: pytest.Monk
     def two() -> list[str]:
         return [flows.reproduce.reproduce(s, "toys", return_state=True).name for s in ("mix", "finetune")]
 
+    before = [artifacts(key) for key in ("toys-mix", "toys-mix-progress")]
     assert two() == ["Cached", "Completed"]
+    assert before == [artifacts(key) for key in ("toys-mix", "toys-mix-progress")]
 
 
 def test_the_form_shows_the_sheet_and_knows_the_numbers(project: Path) -> None:

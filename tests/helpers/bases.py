@@ -50,6 +50,7 @@ def write_tiny_base(folder: Path, kind: str) -> None:
         cross_attention_dim=width,
         attention_head_dim=2,
         norm_num_groups=4,
+        use_linear_projection=kind == "sd2",
     )
     adapter = MotionAdapter(
         block_out_channels=(16, 32),

@@ -57,7 +57,14 @@ if stage == "sample":
     Image.new("RGB", (64, 64)).save(folder / "sheet.jpg")
 elif stage == "refinetune":
     (folder / "picked.json").write_text(json.dumps([sha256_of(p) for p in picks]))
+elif stage == "render":
+    (folder / "text2video_zero-00").mkdir(exist_ok=True)
+    for n in range(2):
+        Image.new("RGB", (16, 16), (n, n, n)).save(folder / f"text2video_zero-00/{n:03d}.png")
+    row = {"video": "text2video_zero-00", "generator": "text2video_zero", "prompt": "a", "seed": 1}
+    (folder / "videos.json").write_text(json.dumps([row]))
 elif stage == "evaluate":
+    (folder / "videos.json").write_text('{"text2video_zero-00": {"subject_fidelity": 0.5}}')
     Path(f"metrics/{name}.json").write_text('{"text2video_zero": {"subject_fidelity": 0.5}}')
 """
 

@@ -87,7 +87,7 @@ def test_what_decides_nothing_reruns_nothing(project: Path) -> None:
 @pytest.mark.slow
 def test_frames_a_second_render_nothing_again(project: Path) -> None:
     change("encode", {"fps": 5}, project)
-    assert repro(project) == ["settings", "encode"]
+    assert repro(project) == ["settings", "encode", "export"]
 
 
 @pytest.mark.slow
@@ -105,13 +105,13 @@ def test_another_bases_preset_touches_no_stage(project: Path) -> None:
 @pytest.mark.slow
 def test_another_clip_trains_no_subject_again(project: Path) -> None:
     change_combination({"motion_prompt": "a bear sliding"}, project)
-    assert repro(project) == ["settings", "motion", "swap", "render", "encode", "evaluate"]
+    assert repro(project) == ["settings", "motion", "swap", "render", "encode", "evaluate", "export"]
     clip = project / "data/toys/motion.mp4"
     from vd_core.inputs.clips import save_video
 
     save_video([Image.effect_noise((64, 64), 50 + i).convert("RGB") for i in range(8)], clip, 8)
     clip.with_suffix(".gif").unlink()  # two clips are one too many
-    assert repro(project) == ["mix", "motion", "swap", "render", "encode", "evaluate"]
+    assert repro(project) == ["mix", "motion", "swap", "render", "encode", "evaluate", "export"]
 
 
 @pytest.mark.slow

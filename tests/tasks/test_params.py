@@ -99,15 +99,15 @@ def test_a_changed_key_changes_only_the_sections_that_read_it(workspace: Path, k
         after = build_sections(merge(load_params(), "toys")).model_dump()
         return {k for k in before if before[k] != after[k]}
 
-    assert changed("encode", {"fps": 5}) == {"encode"}
-    assert changed("render", {"seeds_tried": 3}) == {"render"}
+    assert changed("encode", {"fps": 5}) == {"encode", "export"}
+    assert changed("render", {"seeds_tried": 3}) == {"render", "export"}
     assert changed("motion", {"swap": False}) == {"swap"}
     assert changed("motion", {"frames": 3}) == {"mix"}
-    assert changed("hlr", {"steps": 9}) == {"refinetune"}
+    assert changed("hlr", {"steps": 9}) == {"refinetune", "export"}
     assert changed("hlr", {"min_picks": 1}) == {"refinetune"}
     assert changed("hlr", {"candidates": 5}) == {"sample"}
     assert changed("mix", {"count": 6}) == {"mix"}
-    assert changed("motion", {"schedule": {"steps": 4}}) == {"motion"}
+    assert changed("motion", {"schedule": {"steps": 4}}) == {"motion", "export"}
 
 
 @pytest.mark.parametrize("kind", ["sd1"], indirect=True)

@@ -41,7 +41,7 @@ def test_the_life_of_a_combination(project: Path) -> None:
     assert repro(project)[1] == []
 
     run(sys.executable, "-m", "tasks.commands.pick", "toys", "1", "2", "--name", "Ann", cwd=project)
-    assert repro(project)[1] == ["refinetune", "swap", "render", "encode", "evaluate"]
+    assert repro(project)[1] == ["refinetune", "swap", "render", "encode", "evaluate", "export"]
 
     (project / "runs" / "toys" / "swap" / "generator.json").unlink()
     code, _, _ = repro(project)

@@ -1,0 +1,35 @@
+"""How metrics are shown to people: in words, and with the direction that is better."""
+
+HIGHER, LOWER = "↑", "↓"
+BETTER = {
+    "subject_fidelity": HIGHER,
+    "missing_rate": LOWER,
+    "text_fidelity": HIGHER,
+    "temporal_consistency": HIGHER,
+    "stitch_score": LOWER,
+}
+NAMES = {
+    "text2video_zero": "Text2Video-Zero",
+    "animatediff": "AnimateDiff",
+    "disen_mix": "Disen-Mix",
+    "dreambooth": "DreamBooth",
+    "custom_diffusion": "Custom Diffusion",
+    "svdiff": "SVDiff",
+}
+
+
+def in_words(name: str) -> str:
+    """The name of a metric, a generator or a method for people: "subject fidelity"."""
+    return NAMES.get(name, name.replace("_", " "))
+
+
+def with_direction(name: str) -> str:
+    """A metric's name with an arrow: up if higher is better, down if lower is."""
+    return f"{in_words(name)} {BETTER.get(name, '')}".strip()
+
+
+def figures_table(means: dict[str, dict[str, float]]) -> tuple[list[str], list[list[str]]]:
+    """The head and the rows, one a generator, of a table of metrics."""
+    names = list(dict.fromkeys(name for figures in means.values() for name in figures))
+    rows = [[in_words(generator), *(f"{figures[n]:.3f}" if n in figures else "–" for n in names)] for generator, figures in means.items()]
+    return ["", *map(with_direction, names)], rows

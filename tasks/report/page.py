@@ -1,0 +1,124 @@
+"""One page of everything that a run made, whole in itself: it opens from a file, without a network, on a phone too."""
+
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from PIL import Image
+
+from tasks.report.charts import HEIGHT, WIDTH, Chart, draw, read_columns
+from tasks.report.figures import figures_table, in_words, with_direction
+from tasks.report.gather import Run, Video
+from tasks.report.pictures import SMALL, embed_file, embed_picture
+from tasks.shared.paths import run_folder
+from tasks.shared.picks import Candidate
+from tasks.shared.sections import ExportSection, as_yaml
+
+TRAININGS = {"finetune": "Finetuning", "refinetune": "Re-finetuning", "motion": "Motion finetuning"}
+SCORES = ("score", "fidelity", "text_fidelity")
+THUMBNAIL, TILE, FRAME = 192, 160, 512
+"""Sides in pixels of a given picture, a candidate and a frame, at most."""
+
+
+def template(name: str) -> jinja2.Template:
+    """A template beside this file; what is put into HTML is escaped."""
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    escaped = jinja2.select_autoescape(["html"])
+    environment = jinja2.Environment(
+        loader=loader, autoescape=escaped, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template(name)
+
+
+def build_page(name: str, section: ExportSection, run: Run, files: list[tuple[str, str]], snippet: str, error: str) -> str:
+    """The page's HTML. `files` are what was exported and for whom, `snippet` how to use it, `error` how far a LoRA is from what was learned."""
+    return template("page.html").render(
+        name=name,
+        subjects=[describe_subject(run, i) for i in range(len(run.prepared.subjects))],
+        facts=[f"base {section.base}", f"method {in_words(section.method)}", f"{section.training.schedule.steps} steps"],
+        pixelated=run.prepared.pictures[0][0].width <= SMALL,
+        longest=max(len(v.frames) for v in run.videos),
+        fps=section.fps,
+        columns=[{"name": in_words(g), "settings": describe_generator(g, section)} for g in run.generators],
+        rows=[{"prompt": p, "videos": [describe_video(name, run, p, g) for g in run.generators]} for p in run.prompts],
+        head=figures_table(run.means)[0],
+        means=figures_table(run.means)[1],
+        candidates=[describe_candidate(c, run) for c in run.candidates],
+        choice=describe_choice(run),
+        charts=build_charts(name),
+        width=WIDTH,
+        height=HEIGHT,
+        folder=run_folder(name, "export"),
+        files=files,
+        snippet=snippet,
+        error=error,
+        settings=as_yaml(section),
+    )
+
+
+def describe_subject(run: Run, i: int) -> dict[str, Any]:
+    """A subject's words and given pictures."""
+    subject, pictures = run.prepared.subjects[i], run.prepared.pictures[i]
+    embedded = [embed_picture(p, THUMBNAIL) for p in pictures]
+    return {"words": subject.class_noun, "token": subject.instance_prompt, "pictures": embedded}
+
+
+def describe_generator(generator: str, section: ExportSection) -> str:
+    """What a generator's clips were sampled with."""
+    render, sampling = section.render, section.sampling
+    shared = f"{sampling.num_inference_steps} steps, guidance {sampling.guidance_scale:g}"
+    if render.seeds_tried > 1:
+        shared += f", best of {render.seeds_tried} seeds"
+    if generator == "animatediff":
+        clip = f"; motion of “{section.motion_prompt}”" if section.motion_prompt else ""
+        return f"{render.animatediff_frames} frames, {shared}{clip}"
+    left, up = render.motion_field_strength
+    return f"{render.text2video_zero_frames} frames, {shared}, moves {left:g} and {up:g} of 512 pixels a frame"
+
+
+def describe_video(name: str, run: Run, prompt: str, generator: str) -> dict[str, Any] | None:
+    """A clip's frames, metrics and file; None if there is no such clip."""
+    video = next((v for v in run.videos if (v.prompt, v.generator) == (prompt, generator)), None)
+    if video is None:
+        return None
+    return {
+        "name": video.name,
+        "generator": in_words(generator),
+        "seed": video.seed,
+        "frames": [embed_picture(f, FRAME) for f in video.frames],
+        "figures": described_figures(video),
+        "mp4": embed_file(run_folder(name, "encode") / f"{video.name}.mp4", "video/mp4"),
+    }
+
+
+def described_figures(video: Video) -> list[tuple[str, str]]:
+    """A clip's metrics by name, with the direction that is better."""
+    return [(with_direction(n), f"{v:.3f}") for n, v in video.figures.items()]
+
+
+def describe_candidate(candidate: Candidate, run: Run) -> dict[str, Any]:
+    """One tile of the sheet of candidates."""
+    score = candidate.figures.get("rank_score")
+    return {
+        "number": candidate.number,
+        "prompt": candidate.prompt,
+        "chosen": candidate.number in run.chosen,
+        "score": f"{score:.2f}" if score is not None else "",
+        "picture": embed_picture(Image.open(candidate.path), TILE),
+    }
+
+
+def describe_choice(run: Run) -> str:
+    """Who chose what."""
+    numbers = ", ".join(map(str, run.chosen))
+    return f"Chosen by {run.picks.chosen_by}: {numbers}." if numbers else "None was chosen: the finetuned weights were kept."
+
+
+def build_charts(name: str) -> list[Chart]:
+    """Losses and validations of every training that ran."""
+    charts = []
+    for stage, title in TRAININGS.items():
+        folder = run_folder(name, stage)
+        charts.append(draw(f"{title}: losses", read_columns(folder / "losses.csv"), logarithmic=True))
+        charts.append(draw(f"{title}: validations", read_columns(folder / "validation.csv", SCORES), logarithmic=False))
+    return [c for c in charts if c]
