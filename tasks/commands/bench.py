@@ -1,9 +1,7 @@
-"""`make bench`: our training step against two others, alternating, on the base of params.yaml → metrics/bench.json, docs/speed.md."""
+"""`make bench`: our training step and generators against others, alternating, on the base of params.yaml → metrics/bench.json, docs/speed.md."""
 
 import gc
 import os
-import re
-import resource
 import statistics
 import subprocess
 import sys
@@ -17,6 +15,7 @@ import typer
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
+from tasks.commands.bench_clips import generators_table, growth_table, judged_table, measure_generators
 from tasks.settings import build_sections
 from tasks.shared.command import silence_libraries
 from tasks.shared.documents import as_table, fill_table
@@ -31,9 +30,9 @@ from vd_core.inputs.mixing import draw_mixtures, mix_pictures
 from vd_core.inputs.pictures import load_square
 from vd_core.inputs.subjects import load_subjects
 from vd_core.studies.speed import FIGURES, Bench, Stepper, Version, build_bench, versions_of
+from vd_core.studies.timing import forget_peak, peak_megabytes, summarise
 
 Versions = dict[str, Version]
-STATUS = Path("/proc/self/status")
 OUT, DOCUMENT = Path("metrics/bench.json"), Path("docs/speed.md")
 MATMUL = 2048
 
@@ -85,12 +84,6 @@ def warm_up(stepper: Stepper, steps: int = 3) -> float:
     return first
 
 
-def summarise(ours: list[float], peer: list[float]) -> dict:
-    """The median of the pairs' ratios (how many times faster ours is), their number and spread."""
-    ratios = [b / a for a, b in zip(ours, peer, strict=True)]
-    return {"ratio": round(statistics.median(ratios), 3), "pairs": len(ratios), "spread": [round(min(ratios), 3), round(max(ratios), 3)]}
-
-
 def count_operations(version: Version, dtype: torch.dtype) -> int:
     """Floating-point operations of one step's matrix products and convolutions, forward and backward."""
     with FlopCounterMode(display=False) as counter:
@@ -129,19 +122,9 @@ def say_memory(combination: str, which: str) -> None:
     version = versions_of(open_bench(combination), figure, dtype)[name]
     gc.collect()
     on_gpu = version.bench.base.device.type == "cuda"
-    if on_gpu:
-        torch.cuda.reset_peak_memory_stats()
-    elif STATUS.exists():
-        Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    forget_peak(on_gpu)
     warm_up(Stepper(version, dtype), steps=5)
-    print(torch.cuda.max_memory_allocated() / 1e6 if on_gpu else peak_megabytes())
-
-
-def peak_megabytes() -> float:
-    """This process's peak resident memory; Linux's own count, since getrusage's starts with that of the process that started it."""
-    if STATUS.exists():
-        return float(re.findall(r"VmHWM:\s+(\d+)", STATUS.read_text())[0]) / 1e3
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    print(peak_megabytes(on_gpu))
 
 
 def measure(bench: Bench, figure: str, combination: str, dtype: torch.dtype, pairs: int, steps: int) -> dict:
@@ -186,7 +169,7 @@ def main(
     steps: Annotated[int, typer.Option(help="steps of each measurement")] = 15,
     memory_of: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
-    """Time our training step against two others on a quiet machine."""
+    """Time our training step and generators against others on a quiet machine."""
     silence_libraries()
     if memory_of:
         say_memory(combination, memory_of)
@@ -195,8 +178,12 @@ def main(
     bench = open_bench(combination)
     figures = {name: measure(bench, name, combination, dtype, pairs, steps) for name in FIGURES}
     figures["matmul_share"] = figures["train_vs_literal"]["matmul_share"]
+    figures |= measure_generators(combination, pairs)
     write_json(OUT, figures)
     fill_table(DOCUMENT, "bench", speed_table(figures))
+    fill_table(DOCUMENT, "clips", generators_table(figures))
+    fill_table(DOCUMENT, "judged", judged_table(figures))
+    fill_table(DOCUMENT, "growth", growth_table(figures))
     print(OUT.read_text())
 
 

@@ -72,16 +72,17 @@ def test_a_clip_is_diffusers_own(base: Base, side: int, monkeypatch: pytest.Monk
         motion_field_strength_x=12.0, motion_field_strength_y=12.0, output_type="latent", t0=6, t1=7,
     ).images  # fmt: skip
 
-    def make(base: Base, num_inference_steps: int) -> DPMSolverMultistepScheduler:
+    def scheduler_of(base: Base, num_inference_steps: int) -> DPMSolverMultistepScheduler:
         scheduler = first_order()
         scheduler.set_timesteps(num_inference_steps)
         return scheduler
 
     decoded: list[torch.Tensor] = []
     decode = base.vae.decode
-    monkeypatch.setattr(text2video_zero, "make_scheduler", make)
     monkeypatch.setattr(base.vae, "decode", lambda z: decoded.append(z) or decode(z[:, :, :8, :8]))
-    generate_text2video_zero(base, unroll(base.unet), embed_prompts(base, ["a sks dog"]), [3], 5, 10, 3.0, (12.0, 12.0), 7, 6, fast=False)
+    generate_text2video_zero(
+        base, unroll(base.unet), embed_prompts(base, ["a sks dog"]), [3], 5, 10, 3.0, (12.0, 12.0), 7, 6, False, scheduler_of
+    )
     ours = decoded[0] * base.vae.config.scaling_factor
     for a, b in zip(ours, theirs, strict=True):
         assert float((a - b).norm() / b.norm()) < 1e-3

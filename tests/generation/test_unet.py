@@ -1,5 +1,6 @@
 """Our order of work in the U-Net against diffusers' own: the same values, whole and in parts."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from diffusers import AnimateDiffPipeline, DDIMScheduler
 
 from vd_core.bases.encode import decode, embed_prompts
 from vd_core.bases.stable_diffusion import Base, folder_source, load_base
-from vd_core.generation import animatediff, denoise
+from vd_core.generation import denoise
 from vd_core.generation.animatediff import build_animatediff, draw_clip_noise, generate_animatediff
 from vd_core.generation.denoise import OVERLAP, WINDOW, Denoiser, Step, find_windows
 from vd_core.generation.layers import Conditions, fold_upsampled, self_attention, upsample
@@ -87,22 +88,24 @@ def test_a_small_budget_changes_nothing(base: Base, embeds: torch.Tensor, cross_
 
 
 @pytest.mark.parametrize("kind", ["sd1"], indirect=True)
-def test_an_animatediff_clip_is_diffusers_own(base: Base, base_folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_animatediff_clip_is_diffusers_own(base: Base, base_folders: dict[str, Path]) -> None:
     """Float32, the same noise, solver and steps: every pixel within 2/255."""
     other = load_base(folder_source(base_folders["sd1"]), torch.device("cpu"))
     embeds = embed_prompts(base, ["a sks dog"])
 
-    def make(base: Base, steps: int) -> DDIMScheduler:
+    def scheduler_of(base: Base, steps: int) -> DDIMScheduler:
         scheduler = DDIMScheduler.from_config(base.video_noise_scheduler.config, clip_sample=False)
         scheduler.set_timesteps(steps)
         return scheduler
 
-    monkeypatch.setattr(animatediff, "make_video_scheduler", make)
     pipeline: AnimateDiffPipeline = build_animatediff(other, other.motion_adapter)
+    pipeline.scheduler = scheduler_of(other, 6)
     latents = draw_clip_noise(base, 3, 4).transpose(0, 1)[None]
     options = {"num_frames": 4, "num_inference_steps": 6, "guidance_scale": 3.0, "height": base.resolution, "width": base.resolution}
     theirs = pipeline(prompt_embeds=embeds[1:], negative_prompt_embeds=embeds[:1], latents=latents, output_type="latent", **options).frames
-    ours = generate_animatediff(base, unroll(build_animatediff(base, base.motion_adapter).unet), embeds, [3], 4, 6, 3.0, fast=False)
+    ours = generate_animatediff(
+        base, unroll(build_animatediff(base, base.motion_adapter).unet), embeds, [3], 4, 6, 3.0, False, scheduler_of
+    )
     expected = decode(other, theirs[0].transpose(0, 1)).clamp(-1, 1)
     assert float((ours[0] - expected).abs().max()) * 127.5 < 2
     assert float((ours[0, 0] - ours[0, 1]).abs().max()) * 127.5 > 2
@@ -113,7 +116,7 @@ def test_windows_cover_long_clips_evenly() -> None:
         windows = find_windows(frames)
         assert {i for w in windows for i in range(frames)[w]} == set(range(frames))
         assert all(w.stop - w.start == min(frames, WINDOW) for w in windows)
-        assert all(a.stop - b.start >= OVERLAP for a, b in zip(windows, windows[1:], strict=False))
+        assert all(a.stop - b.start >= OVERLAP for a, b in pairwise(windows))
 
 
 @torch.no_grad()

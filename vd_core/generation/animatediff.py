@@ -1,12 +1,14 @@
 """AnimateDiff (Guo et al. 2023): motion modules between the image modules."""
 
+from collections.abc import Callable
+
 import torch
 from diffusers import AnimateDiffPipeline, DPMSolverMultistepScheduler, MotionAdapter
 
 from vd_core.bases.encode import decode
 from vd_core.bases.motion_unet import build_motion_unet
 from vd_core.bases.stable_diffusion import Base
-from vd_core.generation.denoise import WINDOW, Denoiser
+from vd_core.generation.denoise import WINDOW, Denoiser, Scheduler
 from vd_core.generation.pictures import draw_noise
 from vd_core.generation.unet import Unrolled
 from vd_core.seeds import generator_for, seed_for
@@ -37,12 +39,13 @@ def generate_animatediff(
     num_inference_steps: int,
     guidance_scale: float,
     fast: bool,
+    scheduler_of: Callable[[Base, int], Scheduler] = make_video_scheduler,
 ) -> torch.Tensor:
     """Clips `[n, f, 3, h, w]` in [-1, 1], one a seed; `prompt_embeds` `[n + 1, length, width]` is the empty prompt's, then theirs.
 
     The clips of one call are computed at once; a seed's clip is the same alone and in company but for rounding.
     """
-    scheduler = make_video_scheduler(base, num_inference_steps)
+    scheduler = scheduler_of(base, num_inference_steps)
     denoiser = Denoiser(base, net, prompt_embeds, scheduler.timesteps, guidance_scale, cross_frame=False, fast=fast)
     noise = torch.stack([draw_clip_noise(base, seed, num_frames) for seed in seeds])
     latents = denoiser.denoise(noise, scheduler, 0, num_inference_steps)

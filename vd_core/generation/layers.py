@@ -45,6 +45,7 @@ def widen(x: torch.Tensor, samples: int) -> torch.Tensor:
 
 def residual_block(block: ResnetBlock2D, x: torch.Tensor, conditions: Conditions) -> torch.Tensor:
     """Two convolutions; the time is part of the first one's bias."""
+    assert block.conv1.bias is not None
     h = F.silu(block.norm1(x), inplace=True)
     h = F.conv2d(h, block.conv1.weight, block.conv1.bias + conditions.times[block], padding=1)
     h = block.conv2(F.silu(block.norm2(h), inplace=True))
@@ -92,11 +93,11 @@ def two_taps(weight: torch.Tensor, dim: int) -> list[list[torch.Tensor]]:
     return [[before, at + after], [before + at, after]]
 
 
-def upsample(folded: list[torch.Tensor], bias: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+def upsample(folded: list[torch.Tensor], bias: torch.Tensor | None, x: torch.Tensor) -> torch.Tensor:
     """Maps of twice the size, convolved."""
     samples, _, height, width = x.shape
     padded = F.pad(x, (1, 1, 1, 1))
-    out = x.new_empty((samples, len(bias), 2 * height, 2 * width)).contiguous(memory_format=torch.channels_last)
+    out = x.new_empty((samples, len(folded[0]), 2 * height, 2 * width)).contiguous(memory_format=torch.channels_last)
     for i, weight in enumerate(folded):
         row, column = divmod(i, 2)
         out[:, :, row::2, column::2] = F.conv2d(padded[:, :, row : row + height + 1, column : column + width + 1], weight, bias)
@@ -110,12 +111,14 @@ def split_heads(attn: Attention, x: torch.Tensor) -> torch.Tensor:
 
 def attend(attn: Attention, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
     """Queries `[b, n, c]` on keys and values `[b, heads, m, d]`: `[b, n, c]`, projected."""
+    assert attn.to_out is not None
     attended = F.scaled_dot_product_attention(split_heads(attn, query), key, value, scale=attn.scale)
     return attn.to_out[0](attended.transpose(1, 2).flatten(2))
 
 
 def keys_values(attn: Attention, x: torch.Tensor) -> KeysValues:
     """Keys and values of `[b, n, c]`."""
+    assert attn.to_k is not None and attn.to_v is not None
     return split_heads(attn, attn.to_k(x)), split_heads(attn, attn.to_v(x))
 
 
@@ -141,11 +144,12 @@ def attend_by_clip(attn: Attention, x: torch.Tensor, on: KeysValues, frames: int
 
 def feed_forward(block: BasicTransformerBlock, x: torch.Tensor) -> torch.Tensor:
     """The gated feed-forward of `x` `[b, n, c]`, normalized; on a CPU some rows at a time, so that the inner width stays in its cache."""
-    inner, outer = block.ff.net[0].proj, block.ff.net[2]
+    norm, inner, outer = block.norm3, block.ff.net[0].proj, block.ff.net[2]
+    assert norm is not None
     (weight, gate_weight), (bias, gate_bias) = inner.weight.chunk(2), inner.bias.chunk(2)
 
     def compute(rows: torch.Tensor) -> torch.Tensor:
-        rows = block.norm3(rows)
+        rows = norm(rows)
         gate = F.gelu(F.linear(rows, gate_weight, gate_bias))
         return outer(gate.mul_(F.linear(rows, weight, bias)))
 

@@ -1,5 +1,7 @@
 """Text2Video-Zero (Khachatryan et al. 2023) on any Stable Diffusion: frame 1, warped copies, noise again, cross-frame attention."""
 
+from collections.abc import Callable
+
 import torch
 from diffusers import DPMSolverMultistepScheduler
 
@@ -11,6 +13,13 @@ from vd_core.generation.unet import Unrolled
 from vd_core.seeds import generator_for
 
 REFERENCE_WIDTH = 512  # motion field strengths are in pixels of a picture of this width, as the paper's are
+
+
+def make_scheduler(base: Base, num_inference_steps: int) -> DPMSolverMultistepScheduler:
+    """A fresh DPM-Solver++ of second order over the base's noise schedule: no solver output of one part of the sampling leaks into the next."""
+    noise_scheduler = DPMSolverMultistepScheduler.from_config(base.noise_scheduler.config)
+    noise_scheduler.set_timesteps(num_inference_steps)
+    return noise_scheduler
 
 
 @torch.no_grad()
@@ -26,6 +35,7 @@ def generate_text2video_zero(
     t_forward: int,
     t_warp: int,
     fast: bool,
+    scheduler_of: Callable[[Base, int], DPMSolverMultistepScheduler] = make_scheduler,
 ) -> torch.Tensor:
     """Clips `[n, f, 3, h, w]` in [-1, 1], one a seed; `prompt_embeds` `[n + 1, length, width]` is the empty prompt's, then theirs.
 
@@ -36,11 +46,11 @@ def generate_text2video_zero(
     if not num_inference_steps > t_forward > t_warp:
         raise ValueError(f"need num_inference_steps > t_forward > t_warp, not {num_inference_steps}, {t_forward}, {t_warp}")
     start, warp = num_inference_steps - t_forward - 1, num_inference_steps - t_warp - 1
-    timesteps = make_scheduler(base, num_inference_steps).timesteps
+    timesteps = scheduler_of(base, num_inference_steps).timesteps
     denoiser = Denoiser(base, net, prompt_embeds, timesteps, guidance_scale, cross_frame=True, fast=fast)
 
     def denoise(latents: torch.Tensor, first: int, last: int) -> torch.Tensor:
-        scheduler = make_scheduler(base, num_inference_steps)
+        scheduler = scheduler_of(base, num_inference_steps)
         scheduler.set_begin_index(first)
         return denoiser.denoise(latents, scheduler, first, last)
 
@@ -53,13 +63,6 @@ def generate_text2video_zero(
         noised.append(add_noise_between(base, warped, int(timesteps[warp]), int(timesteps[start]), generator_for("renoise", seed)))
     latents = denoise(torch.cat([at_forward, torch.stack(noised)], 1), start, num_inference_steps)
     return decode(base, latents.flatten(0, 1)).clamp(-1, 1).unflatten(0, (len(seeds), num_frames))
-
-
-def make_scheduler(base: Base, num_inference_steps: int) -> DPMSolverMultistepScheduler:
-    """A fresh DPM-Solver over the base's noise schedule: no solver output of one part of the sampling leaks into the next."""
-    noise_scheduler = DPMSolverMultistepScheduler.from_config(base.noise_scheduler.config)
-    noise_scheduler.set_timesteps(num_inference_steps)
-    return noise_scheduler
 
 
 def warp_latents(latents: torch.Tensor, frame_ids: torch.Tensor, strength: tuple[float, float]) -> torch.Tensor:

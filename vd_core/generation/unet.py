@@ -1,6 +1,7 @@
 """A whole U-Net call of sampling: times and texts computed beforehand, deep features kept from an earlier step if wanted."""
 
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -25,7 +26,7 @@ from vd_core.generation.layers import (
     widen,
 )
 
-SHALLOW = 2
+SHALLOW = 1
 """How many of the outermost skip connections are computed in a step that takes the deep features of an earlier one."""
 
 
@@ -52,9 +53,10 @@ def unroll(unet: UNet2DConditionModel | UNetMotionModel) -> Unrolled:
         first, *others = layers_of(block, block.resnets)
         up += [waiting + first, *others]
         waiting = list(block.upsamplers or ())
-    folded = {layer[0]: fold_upsampled(layer[0].conv.weight) for layer in up if isinstance(layer[0], Upsample2D)}
-    first, *others = unet.mid_block.resnets
-    around = [[*layer[1:], layer[0]] for layer in layers_of(unet.mid_block, others)]  # there the residual block comes last
+    folded = {m: fold_upsampled(cast(nn.Conv2d, m.conv).weight) for layer in up for m in layer if isinstance(m, Upsample2D)}
+    middle = cast(Any, unet.mid_block)
+    first, *others = middle.resnets
+    around = [[*layer[1:], layer[0]] for layer in layers_of(middle, others)]  # there the residual block comes last
     return Unrolled(unet, down, [first, *(module for layer in around for module in layer)], up, folded)
 
 
@@ -67,7 +69,7 @@ def layers_of(block: nn.Module, resnets: list[nn.Module]) -> list[list[nn.Module
 def embed_times(unet: nn.Module, timesteps: torch.Tensor) -> dict[nn.Module, torch.Tensor]:
     """For each residual block its share `[steps, c]` of the timesteps' embeddings."""
     embedded = F.silu(unet.time_embedding(unet.time_proj(timesteps).to(unet.dtype)))
-    return {m: m.time_emb_proj(embedded) for m in unet.modules() if isinstance(m, ResnetBlock2D)}
+    return {m: m.time_emb_proj(embedded) for m in unet.modules() if isinstance(m, ResnetBlock2D) and m.time_emb_proj}
 
 
 def embed_texts(unet: nn.Module, prompt_embeds: torch.Tensor) -> dict[nn.Module, KeysValues]:
@@ -95,14 +97,15 @@ def call_unet(
         if len(skips) == SHALLOW:
             kept = x
         x = apply_up(net, layer, x, widen(skips.pop(), samples), conditions)
-    assert kept is not None
-    return net.unet.conv_out(F.silu(net.unet.conv_norm_out(x), inplace=True)), kept
+    norm = net.unet.conv_norm_out
+    assert norm is not None and kept is not None
+    return net.unet.conv_out(F.silu(norm(x), inplace=True)), kept
 
 
 def apply_up(net: Unrolled, layer: list[nn.Module], x: torch.Tensor, skip: torch.Tensor, conditions: Conditions) -> torch.Tensor:
     """One layer of the way up, beside its skip connection."""
     if isinstance(layer[0], Upsample2D):
-        x, layer = upsample(net.folded[layer[0]], layer[0].conv.bias, x), layer[1:]
+        x, layer = upsample(net.folded[layer[0]], cast(nn.Conv2d, layer[0].conv).bias, x), layer[1:]
     return apply(layer, torch.cat([x, skip], 1), conditions)
 
 

@@ -46,7 +46,10 @@ def judge_clip(judges: Judges, reader: AttributeReader, clip: torch.Tensor, scen
     `consistency`: CLIP's cosine between frames. `amplitude`: how far the toy goes and grows, in its own heights.
     """
     pictures = to_pictures(clip)
-    seen = [any(r["kind"] == scene.toy.kind and r["colour"] == scene.toy.colour for r in read_picture(judges, reader, p)) for p in pictures[::READ_EVERY]]
+    seen = [
+        any(r["kind"] == scene.toy.kind and r["colour"] == scene.toy.colour for r in read_picture(judges, reader, p))
+        for p in pictures[::READ_EVERY]
+    ]
     frames = to_unit(pictures)
     return {
         "fidelity": float(np.mean(seen)),
