@@ -12,6 +12,7 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
+from torch.profiler import profile
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
@@ -35,6 +36,7 @@ from vd_core.studies.timing import forget_peak, peak_megabytes, summarise
 Versions = dict[str, Version]
 OUT, DOCUMENT = Path("metrics/bench.json"), Path("docs/speed.md")
 MATMUL = 2048
+PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm", "convolution", "attention")
 
 
 def open_bench(name: str) -> Bench:
@@ -91,15 +93,38 @@ def count_operations(version: Version, dtype: torch.dtype) -> int:
     return counter.get_total_flops()
 
 
-def matmul_share(bench: Bench, operations: int, seconds: float) -> dict:
-    """The floating-point operations of our step per second, as a share of what this machine's bfloat16 matmul reaches."""
-    rate = matmul_rate(bench.base)
-    return {"value": round(operations / seconds / rate, 3), "matmul_gflops": round(rate / 1e9)}
+def matmul_share(version: Version, dtype: torch.dtype, operations: int, seconds: float) -> dict:
+    """The floating-point operations of our step per second, as a share of what this machine's matmul reaches in the step's precision.
+
+    Beside it why it is not 1: the share of the step's time that its products take, and the speed of the products alone by the same measure.
+    """
+    rate = matmul_rate(version.bench.base, dtype)
+    busy = time_in_products(version, dtype)
+    own = operations / seconds / rate
+    return {
+        "value": round(own, 3),
+        "matmul_gflops": round(rate / 1e9),
+        "time_in_products": round(busy, 3),
+        "products_of_matmul": round(own / busy, 3),
+    }
 
 
-def matmul_rate(base: Base, repeats: int = 10) -> float:
-    """bfloat16 operations a second of a square matmul."""
-    a = torch.randn(MATMUL, MATMUL, device=base.device, dtype=torch.bfloat16)
+def time_in_products(version: Version, dtype: torch.dtype) -> float:
+    """The share of a step's time that matrix products, convolutions and fused attention take, forward and backward."""
+    stepper, field = (
+        Stepper(version, dtype),
+        "self_device_time_total" if version.bench.base.device.type == "cuda" else "self_cpu_time_total",
+    )
+    stepper.step(0)
+    with profile() as profiler:
+        stepper.step(1)
+    times = {event.key: getattr(event, field) for event in profiler.key_averages()}
+    return sum(t for name, t in times.items() if any(word in name for word in PRODUCTS)) / sum(times.values())
+
+
+def matmul_rate(base: Base, dtype: torch.dtype, repeats: int = 10) -> float:
+    """Operations a second of a square matmul."""
+    a = torch.randn(MATMUL, MATMUL, device=base.device, dtype=dtype)
     best = float("inf")
     for _ in range(repeats):
         start = time.perf_counter()
@@ -144,7 +169,7 @@ def measure(bench: Bench, figure: str, combination: str, dtype: torch.dtype, pai
         "step_gflop": {k: round(n / 1e9, 1) for k, n in operations.items()},
         "expected_ratio": round(operations["peer"] / operations["ours"], 3),
         "loss_difference": float(np.float32(difference)),
-        "matmul_share": matmul_share(bench, operations["ours"], ours),
+        "matmul_share": matmul_share(versions["ours"], dtype, operations["ours"], ours),
         "peak_mb": {k: round(measure_memory(combination, figure, k)) for k in versions},
     }
 

@@ -17,7 +17,7 @@ EMPTY, PROMPTED, BOTH = (0,), (1,), (0, 1)
 WINDOW, OVERLAP = 16, 4
 """Frames that motion modules see at once, as AnimateDiff was trained, and how many of them two windows share."""
 
-GUIDED_UNTIL = 0.6
+GUIDED_UNTIL = 0.8
 """Fast mode: the share of the steps, from the first, that are guided. Later ones decide details, which the prompt's branch draws alone."""
 
 DEEP_EVERY = 2

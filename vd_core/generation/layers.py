@@ -155,7 +155,7 @@ def feed_forward(block: BasicTransformerBlock, x: torch.Tensor) -> torch.Tensor:
 
     rows = x.flatten(0, 1)
     if x.device.type == "cpu":
-        done = torch.cat([compute(part) for part in rows.split(max(64, FEED_FORWARD_NUMBERS // len(weight)))])
+        done = torch.cat([compute(part) for part in rows.split(max(512, FEED_FORWARD_NUMBERS // len(weight)))])
     else:
         done = compute(rows)
     return done.view_as(x)
