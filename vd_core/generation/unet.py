@@ -47,12 +47,12 @@ def unroll(unet: UNet2DConditionModel | UNetMotionModel) -> Unrolled:
     down: list[list[nn.Module]] = []
     up: list[list[nn.Module]] = []
     for block in unet.down_blocks:
-        down += layers_of(block, block.resnets) + [[sampler] for sampler in block.downsamplers or ()]
+        down += layers_of(block, block.resnets) + [[sampler] for sampler in cast(Any, block).downsamplers or ()]
     waiting: list[nn.Module] = []  # upsampled maps are as large as the next block's skip connections: what is kept before them is smaller
     for block in unet.up_blocks:
         first, *others = layers_of(block, block.resnets)
         up += [waiting + first, *others]
-        waiting = list(block.upsamplers or ())
+        waiting = list(cast(Any, block).upsamplers or ())
     folded = {m: fold_upsampled(cast(nn.Conv2d, m.conv).weight) for layer in up for m in layer if isinstance(m, Upsample2D)}
     middle = cast(Any, unet.mid_block)
     first, *others = middle.resnets
