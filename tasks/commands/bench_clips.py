@@ -14,7 +14,9 @@ import typer
 from tasks.shared.command import silence_libraries
 from tasks.shared.documents import as_table
 from tasks.shared.params import Merged, load_params, merge
-from vd_core.bases.stable_diffusion import Base, choose_device, load_base
+from vd_core.bases.device import choose_device
+from vd_core.bases.stable_diffusion import Base, load_base
+from vd_core.errors import InputError
 from vd_core.generation.pictures import generate_pictures
 from vd_core.metrics.judges import load_local_judges
 from vd_core.studies.clips import Scene, choose_scenes, compare_clips, judge_clip
@@ -42,13 +44,15 @@ def open_versions(merged: Merged, generator: str, versions: tuple[str, ...]) -> 
 def compare_as_shipped(merged: Merged, generator: str, scenes: list[Scene]) -> tuple[dict, dict]:
     """Ours and fast mode against the peer, each scene a round, and the judges' figures of the very clips."""
     versions = open_versions(merged, generator, ("ours", "fast", "peer"))
-    judges, reader = load_local_judges(Path(str(merged.judges))), load_reader(Path(str(merged.judges)))
+    if not isinstance(merged.judges, str):
+        raise InputError("make bench judges clips of the drawn world; give it a combination on the embedded base")
+    judges, reader = load_local_judges(Path(merged.judges), torch.device("cpu")), load_reader(Path(merged.judges))
     judged: dict[str, list[dict[str, float]]] = {name: [] for name in versions}
     clips: dict[str, torch.Tensor] = {}
 
     def make_of(name: str, make: Make) -> Callable[[int], None]:
         def run(i: int) -> None:
-            clips[name] = make([scenes[i].prompt], [i])[0]
+            clips[name] = make([scenes[i].prompt], [i])[0].cpu()
 
         return run
 
