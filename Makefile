@@ -33,7 +33,7 @@ lint: .venv/ready            ## ruff, import-linter, pyright
 quality: .venv/ready         ## how well the embedded base and its judges do: models/toybox/quality.json
 	$(BIN)/python -m tasks.commands.quality
 
-bench: .venv/ready           ## our training step against two others, on a quiet machine: metrics/bench.json, docs/speed.md
+bench: .venv/ready           ## our training step and generators against others, on a quiet machine: metrics/bench.json, docs/speed.md
 	$(BIN)/python -m tasks.commands.bench
 
 fullsize: .venv/ready        ## every stage on bases of the published size with random weights: metrics/fullsize.json, README's hardware table

@@ -1,6 +1,6 @@
 """mix, swap → runs/<combination>/render: the frames of a video a prompt and generator, the best of some seeds, and one contact sheet."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -15,6 +15,7 @@ from tasks.shared.paths import run_folder
 from tasks.shared.prepared import Prepared, read_prepared
 from tasks.shared.sections import RenderSection
 from vd_core.bases.encode import embed_prompts
+from vd_core.bases.memory import clips_at_once
 from vd_core.bases.stable_diffusion import Base
 from vd_core.bases.wanted import wanted_parts
 from vd_core.files import write_json
@@ -44,10 +45,11 @@ def render(section: RenderSection, name: str) -> None:
             generate = customise(generator, base, run_folder(name, "swap"), section)
             prompt_embeds = embed_prompts(base, prompts)
             base.let_go("text_encoder")
+            seeds = [seed_for("clip", generator, section.seed, i, k) for i in range(len(prompts)) for k in range(tries)]
+            clips = generate_batches(generate, prompt_embeds, seeds, clips_at_once(base, frames_of(generator, section)))
             for i, prompt in enumerate(prompts):
-                own = prompt_embeds[[0, 1 + i]]
-                seeds = [seed_for("clip", generator, section.seed, i, k) for k in range(tries)]
-                frames, seed = choose_clip([(generate_counted(generate, own, s, progress), s) for s in seeds], prompt, judge)
+                frames, seed = choose_clip([next(clips) for _ in range(tries)], prompt, judge)
+                progress.update(tries)
                 video = f"{generator}-{i:02d}"
                 save_frames(frames, folder / video)
                 videos.append({"video": video, "generator": generator, "prompt": prompt, "seed": seed})
@@ -60,18 +62,25 @@ def render(section: RenderSection, name: str) -> None:
 
 def customise(generator: str, base: Base, folder: Path, section: RenderSection) -> Generate:
     """The generator called `generator` over `base`, with the weights of `folder`."""
-    chosen, steps, guidance = section.render, section.sampling.num_inference_steps, section.sampling.guidance_scale
+    chosen, guidance, frames = section.render, section.sampling.guidance_scale, frames_of(generator, section)
     if generator == "animatediff":
-        return customise_animatediff(base, folder, chosen.animatediff_frames, steps, guidance)
+        return customise_animatediff(base, folder, frames, chosen.num_inference_steps, guidance, chosen.fast_mode)
     motion = (chosen.motion_field_strength, chosen.t_forward, chosen.t_warp)
-    return customise_text2video_zero(base, folder, chosen.text2video_zero_frames, steps, guidance, *motion)
+    return customise_text2video_zero(base, folder, frames, chosen.num_inference_steps, guidance, *motion, chosen.fast_mode)
 
 
-def generate_counted(generate: Generate, prompt_embeds: torch.Tensor, seed: int, progress: tqdm) -> torch.Tensor:
-    """One clip, counted."""
-    frames = generate(prompt_embeds, seed)
-    progress.update()
-    return frames
+def frames_of(generator: str, section: RenderSection) -> int:
+    """How many frames the clips of a generator have."""
+    return section.render.animatediff_frames if generator == "animatediff" else section.render.text2video_zero_frames
+
+
+def generate_batches(generate: Generate, prompt_embeds: torch.Tensor, seeds: list[int], batch: int) -> Iterator[tuple[torch.Tensor, int]]:
+    """The clips of the seeds, each with its own, `batch` computed at once. The seeds of each prompt of `prompt_embeds` follow each other."""
+    tries = len(seeds) // (len(prompt_embeds) - 1)
+    for i in range(0, len(seeds), batch):
+        own = seeds[i : i + batch]
+        rows = [0, *(1 + k // tries for k in range(i, i + len(own)))]
+        yield from zip(generate(prompt_embeds[rows], own), own, strict=True)
 
 
 def build_judge(name: str, section: RenderSection, prepared: Prepared) -> Judge:

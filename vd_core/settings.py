@@ -103,7 +103,7 @@ class Validation:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How single pictures and clips are sampled: candidates, validations, priors, videos."""
+    """How single pictures are sampled: candidates, validations, priors. Videos have their own steps."""
 
     __pydantic_config__ = STRICT
     num_inference_steps: Annotated[int, Field(ge=4)]

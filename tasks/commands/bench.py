@@ -1,9 +1,7 @@
-"""`make bench`: our training step against two others, alternating, on the base of params.yaml → metrics/bench.json, docs/speed.md."""
+"""`make bench`: our training step and generators against others, alternating, on the base of params.yaml → metrics/bench.json, docs/speed.md."""
 
 import gc
 import os
-import re
-import resource
 import statistics
 import subprocess
 import sys
@@ -14,9 +12,11 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
+from torch.profiler import profile
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
+from tasks.commands.bench_clips import generators_table, growth_table, judged_table, measure_generators
 from tasks.settings import build_sections
 from tasks.shared.command import silence_libraries
 from tasks.shared.documents import as_table, fill_table
@@ -31,11 +31,12 @@ from vd_core.inputs.mixing import draw_mixtures, mix_pictures
 from vd_core.inputs.pictures import load_square
 from vd_core.inputs.subjects import load_subjects
 from vd_core.studies.speed import FIGURES, Bench, Stepper, Version, build_bench, versions_of
+from vd_core.studies.timing import forget_peak, peak_megabytes, summarise
 
 Versions = dict[str, Version]
-STATUS = Path("/proc/self/status")
 OUT, DOCUMENT = Path("metrics/bench.json"), Path("docs/speed.md")
 MATMUL = 2048
+PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm", "convolution", "attention")
 
 
 def open_bench(name: str) -> Bench:
@@ -85,12 +86,6 @@ def warm_up(stepper: Stepper, steps: int = 3) -> float:
     return first
 
 
-def summarise(ours: list[float], peer: list[float]) -> dict:
-    """The median of the pairs' ratios (how many times faster ours is), their number and spread."""
-    ratios = [b / a for a, b in zip(ours, peer, strict=True)]
-    return {"ratio": round(statistics.median(ratios), 3), "pairs": len(ratios), "spread": [round(min(ratios), 3), round(max(ratios), 3)]}
-
-
 def count_operations(version: Version, dtype: torch.dtype) -> int:
     """Floating-point operations of one step's matrix products and convolutions, forward and backward."""
     with FlopCounterMode(display=False) as counter:
@@ -98,15 +93,38 @@ def count_operations(version: Version, dtype: torch.dtype) -> int:
     return counter.get_total_flops()
 
 
-def matmul_share(bench: Bench, operations: int, seconds: float) -> dict:
-    """The floating-point operations of our step per second, as a share of what this machine's bfloat16 matmul reaches."""
-    rate = matmul_rate(bench.base)
-    return {"value": round(operations / seconds / rate, 3), "matmul_gflops": round(rate / 1e9)}
+def matmul_share(version: Version, dtype: torch.dtype, operations: int, seconds: float) -> dict:
+    """The floating-point operations of our step per second, as a share of what this machine's matmul reaches in the step's precision.
+
+    Beside it why it is not 1: the share of the step's time that its products take, and the speed of the products alone by the same measure.
+    """
+    rate = matmul_rate(version.bench.base, dtype)
+    busy = time_in_products(version, dtype)
+    own = operations / seconds / rate
+    return {
+        "value": round(own, 3),
+        "matmul_gflops": round(rate / 1e9),
+        "time_in_products": round(busy, 3),
+        "products_of_matmul": round(own / busy, 3),
+    }
 
 
-def matmul_rate(base: Base, repeats: int = 10) -> float:
-    """bfloat16 operations a second of a square matmul."""
-    a = torch.randn(MATMUL, MATMUL, device=base.device, dtype=torch.bfloat16)
+def time_in_products(version: Version, dtype: torch.dtype) -> float:
+    """The share of a step's time that matrix products, convolutions and fused attention take, forward and backward."""
+    stepper, field = (
+        Stepper(version, dtype),
+        "self_device_time_total" if version.bench.base.device.type == "cuda" else "self_cpu_time_total",
+    )
+    stepper.step(0)
+    with profile() as profiler:
+        stepper.step(1)
+    times = {event.key: getattr(event, field) for event in profiler.key_averages()}
+    return sum(t for name, t in times.items() if any(word in name for word in PRODUCTS)) / sum(times.values())
+
+
+def matmul_rate(base: Base, dtype: torch.dtype, repeats: int = 10) -> float:
+    """Operations a second of a square matmul."""
+    a = torch.randn(MATMUL, MATMUL, device=base.device, dtype=dtype)
     best = float("inf")
     for _ in range(repeats):
         start = time.perf_counter()
@@ -129,19 +147,9 @@ def say_memory(combination: str, which: str) -> None:
     version = versions_of(open_bench(combination), figure, dtype)[name]
     gc.collect()
     on_gpu = version.bench.base.device.type == "cuda"
-    if on_gpu:
-        torch.cuda.reset_peak_memory_stats()
-    elif STATUS.exists():
-        Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    forget_peak(on_gpu)
     warm_up(Stepper(version, dtype), steps=5)
-    print(torch.cuda.max_memory_allocated() / 1e6 if on_gpu else peak_megabytes())
-
-
-def peak_megabytes() -> float:
-    """This process's peak resident memory; Linux's own count, since getrusage's starts with that of the process that started it."""
-    if STATUS.exists():
-        return float(re.findall(r"VmHWM:\s+(\d+)", STATUS.read_text())[0]) / 1e3
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    print(peak_megabytes(on_gpu))
 
 
 def measure(bench: Bench, figure: str, combination: str, dtype: torch.dtype, pairs: int, steps: int) -> dict:
@@ -161,7 +169,7 @@ def measure(bench: Bench, figure: str, combination: str, dtype: torch.dtype, pai
         "step_gflop": {k: round(n / 1e9, 1) for k, n in operations.items()},
         "expected_ratio": round(operations["peer"] / operations["ours"], 3),
         "loss_difference": float(np.float32(difference)),
-        "matmul_share": matmul_share(bench, operations["ours"], ours),
+        "matmul_share": matmul_share(versions["ours"], dtype, operations["ours"], ours),
         "peak_mb": {k: round(measure_memory(combination, figure, k)) for k in versions},
     }
 
@@ -186,7 +194,7 @@ def main(
     steps: Annotated[int, typer.Option(help="steps of each measurement")] = 15,
     memory_of: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
-    """Time our training step against two others on a quiet machine."""
+    """Time our training step and generators against others on a quiet machine."""
     silence_libraries()
     if memory_of:
         say_memory(combination, memory_of)
@@ -195,8 +203,12 @@ def main(
     bench = open_bench(combination)
     figures = {name: measure(bench, name, combination, dtype, pairs, steps) for name in FIGURES}
     figures["matmul_share"] = figures["train_vs_literal"]["matmul_share"]
+    figures |= measure_generators(combination, pairs)
     write_json(OUT, figures)
     fill_table(DOCUMENT, "bench", speed_table(figures))
+    fill_table(DOCUMENT, "clips", generators_table(figures))
+    fill_table(DOCUMENT, "judged", judged_table(figures))
+    fill_table(DOCUMENT, "growth", growth_table(figures))
     print(OUT.read_text())
 
 

@@ -38,7 +38,7 @@ SHORT: dict[str, Any] = {
     "finetune": {"schedule": {"steps": 2}, "validation": {"every": 0}},
     "hlr": {"candidates": 2, "min_picks": 1, "steps": 1},
     "motion": {"schedule": {"steps": 1}},
-    "render": {"t_forward": 2, "t_warp": 1},
+    "render": {"num_inference_steps": 4, "t_forward": 2, "t_warp": 1},
 }
 """What a short run changes of a base's preset: all sizes, frames and batches stay."""
 Figures = dict[str, dict[str, float]]

@@ -107,6 +107,8 @@ class Render(Section):
     generators: Annotated[tuple[Literal["text2video_zero", "animatediff"], ...], Field(min_length=1)]
     text2video_zero_frames: Annotated[int, Field(ge=2)]
     animatediff_frames: Annotated[int, Field(ge=2)]
+    num_inference_steps: PositiveInt
+    fast_mode: bool
     motion_field_strength: tuple[float, float]
     t_forward: PositiveInt
     t_warp: PositiveInt
@@ -144,8 +146,8 @@ class Merged(Section):
 
     @model_validator(mode="after")
     def steps_and_picks_are_possible(self) -> "Merged":
-        if not self.sampling.num_inference_steps > self.render.t_forward > self.render.t_warp:
-            raise ValueError("render.t_warp < render.t_forward < sampling.num_inference_steps must hold")
+        if not self.render.num_inference_steps > self.render.t_forward > self.render.t_warp:
+            raise ValueError("render.t_warp < render.t_forward < render.num_inference_steps must hold")
         if self.hlr.candidates < self.hlr.min_picks:
             raise ValueError("hlr.candidates must be at least hlr.min_picks, or no choice is enough")
         return self

@@ -16,9 +16,9 @@ from vd_core.bases.encode import embed_prompts
 from vd_core.bases.stable_diffusion import Base, folder_source, load_base
 from vd_core.generation import text2video_zero
 from vd_core.generation.animatediff import build_animatediff
-from vd_core.generation.cross_frame import CrossFrameAttnProcessor, cross_frame_attention
 from vd_core.generation.pictures import draw_noise, generate_pictures
 from vd_core.generation.text2video_zero import add_noise_between, generate_text2video_zero, warp_latents
+from vd_core.generation.unet import unroll
 from vd_core.methods.motion import finetune_motion
 from vd_core.seeds import generator_for
 from vd_core.training.loop import Progress
@@ -27,7 +27,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def clip_of(base: Base, seed: int = 0, strength: tuple[float, float] = (12.0, 12.0), frames: int = 3) -> torch.Tensor:
-    return generate_text2video_zero(base, embed_prompts(base, ["a sks dog"]), seed, frames, 8, 3.0, strength, 6, 4)
+    return generate_text2video_zero(
+        base, unroll(base.unet), embed_prompts(base, ["a sks dog"]), [seed], frames, 8, 3.0, strength, 6, 4, fast=False
+    )[0]
 
 
 def test_zero_motion_is_the_identity() -> None:
@@ -70,16 +72,17 @@ def test_a_clip_is_diffusers_own(base: Base, side: int, monkeypatch: pytest.Monk
         motion_field_strength_x=12.0, motion_field_strength_y=12.0, output_type="latent", t0=6, t1=7,
     ).images  # fmt: skip
 
-    def make(base: Base, num_inference_steps: int) -> DPMSolverMultistepScheduler:
+    def scheduler_of(base: Base, num_inference_steps: int) -> DPMSolverMultistepScheduler:
         scheduler = first_order()
         scheduler.set_timesteps(num_inference_steps)
         return scheduler
 
     decoded: list[torch.Tensor] = []
     decode = base.vae.decode
-    monkeypatch.setattr(text2video_zero, "make_scheduler", make)
     monkeypatch.setattr(base.vae, "decode", lambda z: decoded.append(z) or decode(z[:, :, :8, :8]))
-    generate_text2video_zero(base, embed_prompts(base, ["a sks dog"]), 3, 5, 10, 3.0, (12.0, 12.0), 7, 6)
+    generate_text2video_zero(
+        base, unroll(base.unet), embed_prompts(base, ["a sks dog"]), [3], 5, 10, 3.0, (12.0, 12.0), 7, 6, False, scheduler_of
+    )
     ours = decoded[0] * base.vae.config.scaling_factor
     for a, b in zip(ours, theirs, strict=True):
         assert float((a - b).norm() / b.norm()) < 1e-3
@@ -131,36 +134,6 @@ def test_noise_from_one_timestep_to_a_noisier_one(base: Base) -> None:
     assert float(at_to.std()) == pytest.approx(float((1 - alphas[700]).sqrt()), abs=0.05)
 
 
-def test_first_frame_is_its_own_reference(base: Base) -> None:
-    """With one frame, cross-frame attention is plain attention; and frame 1 of many is not changed by the others."""
-    sample, hidden = torch.randn(1, 4, 8, 8), torch.randn(1, 5, base.text_encoder.config.hidden_size)
-    plain = base.unet(sample, 10, hidden).sample
-    with cross_frame_attention(base.unet, 1):
-        torch.testing.assert_close(base.unet(sample, 10, hidden).sample, plain, rtol=1e-4, atol=1e-5)
-    with cross_frame_attention(base.unet, 2):
-        other = torch.cat([sample, torch.randn(1, 4, 8, 8)])
-        frames = base.unet(other, 10, hidden.expand(2, -1, -1)).sample
-    assert not torch.allclose(base.unet(other[1:], 10, hidden).sample, frames[1:], atol=1e-4)
-    torch.testing.assert_close(frames[:1], plain, rtol=1e-4, atol=1e-5)
-    assert torch.equal(base.unet(sample, 10, hidden).sample, plain)  # taken off again
-
-
-def test_cross_frame_attention_against_a_literal_reference(base: Base) -> None:
-    """Every frame's queries meet frame 1's keys and values, computed frame by frame."""
-    attn = next(m for n, m in base.unet.named_modules() if n.endswith("attn1"))
-    hidden = torch.randn(6, 9, attn.to_q.in_features)  # two clips of three frames
-    got = CrossFrameAttnProcessor(3)(attn, hidden)
-    for clip in range(2):
-        for frame in range(3):
-            q, k = attn.to_q(hidden[3 * clip + frame]), attn.to_k(hidden[3 * clip])
-            v = attn.to_v(hidden[3 * clip])
-            heads = []
-            for qh, kh, vh in zip(q.chunk(attn.heads, -1), k.chunk(attn.heads, -1), v.chunk(attn.heads, -1), strict=True):
-                heads.append(torch.softmax(qh @ kh.T * qh.shape[-1] ** -0.5, -1) @ vh)
-            expected = attn.to_out[0](torch.cat(heads, -1))
-            torch.testing.assert_close(got[3 * clip + frame], expected, rtol=1e-4, atol=1e-5)
-
-
 def test_same_seed_same_clip_and_another_seed_another(base: Base) -> None:
     first = clip_of(base)
     assert first.shape == (3, 3, base.resolution, base.resolution)
@@ -171,7 +144,7 @@ def test_same_seed_same_clip_and_another_seed_another(base: Base) -> None:
 
 def test_the_order_of_t_is_checked(base: Base) -> None:
     with pytest.raises(ValueError, match="t_forward"):
-        generate_text2video_zero(base, embed_prompts(base, ["a"]), 0, 2, 8, 3.0, (0.0, 0.0), 3, 5)
+        generate_text2video_zero(base, unroll(base.unet), embed_prompts(base, ["a"]), [0], 2, 8, 3.0, (0.0, 0.0), 3, 5, fast=False)
 
 
 def test_a_pictures_seed_is_its_own(base: Base) -> None:

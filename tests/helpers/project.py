@@ -29,7 +29,14 @@ QUICKER = {
     "finetune": {"schedule": {"steps": 2}, "validation": {"every": 2}},
     "sampling": {"num_inference_steps": 6},
     "motion": {"schedule": {"steps": 1}},
-    "render": {"t_forward": 4, "t_warp": 3, "text2video_zero_frames": 2, "animatediff_frames": 2, "seeds_tried": 2},
+    "render": {
+        "num_inference_steps": 6,
+        "t_forward": 4,
+        "t_warp": 3,
+        "text2video_zero_frames": 2,
+        "animatediff_frames": 2,
+        "seeds_tried": 2,
+    },
 }
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from tasks.commands.bench import summarise
 from tests.helpers.pictures import noise_picture
 from vd_core.bases.stable_diffusion import Base
 from vd_core.inputs.subjects import Subject
 from vd_core.studies.speed import FIGURES, Stepper, build_bench, versions_of
+from vd_core.studies.timing import summarise
 
 
 def test_both_versions_of_a_pair_have_the_same_loss(base: Base) -> None:

@@ -39,5 +39,6 @@ def embed_prompts(base: Base, prompts: list[str]) -> torch.Tensor:
 @torch.no_grad()
 def decode(base: Base, latents: torch.Tensor) -> torch.Tensor:
     """Latents `[b, c, h, w]` as pixel values `[b, 3, h, w]`, nearly all in [-1, 1]; as many at once as fit."""
-    scaled = latents.float() / base.vae.config.scaling_factor
+    base.vae.decoder.to(memory_format=torch.channels_last)
+    scaled = (latents.float() / base.vae.config.scaling_factor).contiguous(memory_format=torch.channels_last)
     return torch.cat([base.vae.decode(part).sample for part in scaled.split(pictures_at_once(base))])

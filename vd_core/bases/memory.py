@@ -41,6 +41,11 @@ def map_bytes(base: Base) -> int:
     return base.map_size * base.dtype.itemsize
 
 
+def clips_at_once(base: Base, frames: int) -> int:
+    """How many clips of `frames` a U-Net call can take with and without their prompts, at least one: a single one is computed in parts."""
+    return max(1, samples_at_once(base) // (2 * frames))
+
+
 def pictures_at_once(base: Base) -> int:
     """How many pictures the autoencoder can decode in one call, at least one: its widest maps are as large as the picture."""
     maps = KEPT_MAPS // 4 * base.resolution**2 * base.vae.config.block_out_channels[0]

@@ -13,9 +13,10 @@ from vd_core.customisation.lora import LORA_FILE, fuse
 from vd_core.errors import InputError
 from vd_core.generation.animatediff import build_animatediff, generate_animatediff
 from vd_core.generation.text2video_zero import generate_text2video_zero
+from vd_core.generation.unet import unroll
 
-Generate = Callable[[torch.Tensor, int], torch.Tensor]
-"""(the embeddings `[2, length, width]` of the empty prompt and of the clip's, seed) to a clip `[f, 3, h, w]` in [-1, 1]."""
+Generate = Callable[[torch.Tensor, list[int]], torch.Tensor]
+"""(the embeddings `[n + 1, length, width]` of the empty prompt and of the clips', their seeds) to clips `[n, f, 3, h, w]` in [-1, 1]."""
 
 
 def customise_text2video_zero(
@@ -27,22 +28,27 @@ def customise_text2video_zero(
     motion_field_strength: tuple[float, float],
     t_forward: int,
     t_warp: int,
+    fast: bool,
 ) -> Generate:
     """Text2Video-Zero with the finetuned weights of `folder`. `base` is changed in place: take a fresh one for each generator."""
     load_customisation(base, folder)
     return partial(
         generate_text2video_zero,
         base,
+        unroll(base.unet),
         num_frames=num_frames,
         num_inference_steps=num_inference_steps,
         guidance_scale=guidance_scale,
         motion_field_strength=motion_field_strength,
         t_forward=t_forward,
         t_warp=t_warp,
+        fast=fast,
     )
 
 
-def customise_animatediff(base: Base, folder: Path, num_frames: int, num_inference_steps: int, guidance_scale: float) -> Generate:
+def customise_animatediff(
+    base: Base, folder: Path, num_frames: int, num_inference_steps: int, guidance_scale: float, fast: bool
+) -> Generate:
     """AnimateDiff with the finetuned weights of `folder`, and its `motion_adapter/` in place of the base's where there is one.
 
     With `image_modules/` in the folder (Naive-motion) these lie under the subjects'. InputError if there are no motion modules at all.
@@ -69,8 +75,9 @@ def customise_animatediff(base: Base, folder: Path, num_frames: int, num_inferen
     return partial(
         generate_animatediff,
         base,
-        pipeline,
+        unroll(pipeline.unet),
         num_frames=num_frames,
         num_inference_steps=num_inference_steps,
         guidance_scale=guidance_scale,
+        fast=fast,
     )

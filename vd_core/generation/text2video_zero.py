@@ -1,72 +1,68 @@
 """Text2Video-Zero (Khachatryan et al. 2023) on any Stable Diffusion: frame 1, warped copies, noise again, cross-frame attention."""
 
+from collections.abc import Callable
+
 import torch
 from diffusers import DPMSolverMultistepScheduler
 
 from vd_core.bases.encode import decode
 from vd_core.bases.stable_diffusion import Base
-from vd_core.generation.cross_frame import cross_frame_attention
+from vd_core.generation.denoise import Denoiser
 from vd_core.generation.pictures import draw_noise
+from vd_core.generation.unet import Unrolled
 from vd_core.seeds import generator_for
 
 REFERENCE_WIDTH = 512  # motion field strengths are in pixels of a picture of this width, as the paper's are
 
 
+def make_scheduler(base: Base, num_inference_steps: int) -> DPMSolverMultistepScheduler:
+    """A fresh DPM-Solver++ of second order over the base's noise schedule: no solver output of one part of the sampling leaks into the next."""
+    noise_scheduler = DPMSolverMultistepScheduler.from_config(base.noise_scheduler.config)
+    noise_scheduler.set_timesteps(num_inference_steps)
+    return noise_scheduler
+
+
 @torch.no_grad()
 def generate_text2video_zero(
     base: Base,
+    net: Unrolled,
     prompt_embeds: torch.Tensor,
-    seed: int,
+    seeds: list[int],
     num_frames: int,
     num_inference_steps: int,
     guidance_scale: float,
     motion_field_strength: tuple[float, float],
     t_forward: int,
     t_warp: int,
+    fast: bool,
+    scheduler_of: Callable[[Base, int], DPMSolverMultistepScheduler] = make_scheduler,
 ) -> torch.Tensor:
-    """A clip `[f, 3, h, w]` in [-1, 1]; `prompt_embeds` `[2, length, width]` is the empty prompt's, then the clip's.
+    """Clips `[n, f, 3, h, w]` in [-1, 1], one a seed; `prompt_embeds` `[n + 1, length, width]` is the empty prompt's, then theirs.
 
     `t_forward` (T) and `t_warp` (T') count sampling steps from the end, T > T': frame 1 is denoised to T', warped copies get noise up to T,
     and all frames are denoised together from there. `motion_field_strength` is how far the content moves a frame, left and up, in 512-pixel units.
+    The clips of one call are computed at once; a seed's clip is the same alone and in company but for rounding.
     """
     if not num_inference_steps > t_forward > t_warp:
         raise ValueError(f"need num_inference_steps > t_forward > t_warp, not {num_inference_steps}, {t_forward}, {t_warp}")
     start, warp = num_inference_steps - t_forward - 1, num_inference_steps - t_warp - 1
+    timesteps = scheduler_of(base, num_inference_steps).timesteps
+    denoiser = Denoiser(base, net, prompt_embeds, timesteps, guidance_scale, cross_frame=True, fast=fast)
 
-    with cross_frame_attention(base.unet, num_frames=1):
-        at_forward = denoise(base, draw_noise(base, seed)[None], prompt_embeds, num_inference_steps, guidance_scale, 0, start)
-        at_warp = denoise(base, at_forward, prompt_embeds, num_inference_steps, guidance_scale, start, warp)
+    def denoise(latents: torch.Tensor, first: int, last: int) -> torch.Tensor:
+        scheduler = scheduler_of(base, num_inference_steps)
+        scheduler.set_begin_index(first)
+        return denoiser.denoise(latents, scheduler, first, last)
+
+    at_forward = denoise(torch.stack([draw_noise(base, seed) for seed in seeds])[:, None], 0, start)  # [b, 1, c, h, w]
+    at_warp = denoise(at_forward, start, warp)
     frame_ids = torch.arange(1, num_frames)
-    warped = warp_latents(at_warp.expand(num_frames - 1, -1, -1, -1), frame_ids, motion_field_strength)
-    timesteps = make_scheduler(base, num_inference_steps).timesteps
-    noised = add_noise_between(base, warped, int(timesteps[warp]), int(timesteps[start]), generator_for("renoise", seed))
-
-    with cross_frame_attention(base.unet, num_frames):
-        frames = torch.cat([at_forward, noised])
-        latents = denoise(base, frames, prompt_embeds, num_inference_steps, guidance_scale, start, num_inference_steps)
-    return decode(base, latents).clamp(-1, 1)
-
-
-def make_scheduler(base: Base, num_inference_steps: int) -> DPMSolverMultistepScheduler:
-    """A fresh DPM-Solver over the base's noise schedule: no solver output of one part of the sampling leaks into the next."""
-    noise_scheduler = DPMSolverMultistepScheduler.from_config(base.noise_scheduler.config)
-    noise_scheduler.set_timesteps(num_inference_steps)
-    return noise_scheduler
-
-
-def denoise(
-    base: Base, latents: torch.Tensor, prompt_embeds: torch.Tensor, num_inference_steps: int, guidance_scale: float, first: int, last: int
-) -> torch.Tensor:
-    """Sampling steps `first` to `last` (not included) on latents `[f, c, h, w]`, guided; `prompt_embeds` is `[2, n, d]`, empty first."""
-    noise_scheduler = make_scheduler(base, num_inference_steps)
-    noise_scheduler.set_begin_index(first)
-    encoder_hidden_states = prompt_embeds.repeat_interleave(len(latents), 0)  # [(2 f), n, d]
-    for timestep in noise_scheduler.timesteps[first:last]:
-        model_pred = base.unet(torch.cat([latents, latents]).to(base.dtype), timestep, encoder_hidden_states).sample.float()
-        empty, conditional = model_pred.chunk(2)
-        guided = empty + guidance_scale * (conditional - empty)
-        latents = noise_scheduler.step(guided, timestep, latents).prev_sample
-    return latents
+    noised = []
+    for latents, seed in zip(at_warp, seeds, strict=True):
+        warped = warp_latents(latents.expand(num_frames - 1, -1, -1, -1), frame_ids, motion_field_strength)
+        noised.append(add_noise_between(base, warped, int(timesteps[warp]), int(timesteps[start]), generator_for("renoise", seed)))
+    latents = denoise(torch.cat([at_forward, torch.stack(noised)], 1), start, num_inference_steps)
+    return decode(base, latents.flatten(0, 1)).clamp(-1, 1).unflatten(0, (len(seeds), num_frames))
 
 
 def warp_latents(latents: torch.Tensor, frame_ids: torch.Tensor, strength: tuple[float, float]) -> torch.Tensor:

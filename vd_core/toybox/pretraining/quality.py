@@ -15,6 +15,7 @@ from vd_core.bases.encode import embed_pictures, embed_prompts, encode_pictures,
 from vd_core.bases.stable_diffusion import Base, folder_source, load_base
 from vd_core.generation.animatediff import build_animatediff, generate_animatediff
 from vd_core.generation.pictures import generate_pictures
+from vd_core.generation.unet import unroll
 from vd_core.inputs.pictures import to_pictures
 from vd_core.metrics.clip_scores import temporal_consistency
 from vd_core.metrics.intervals import with_interval
@@ -182,7 +183,7 @@ def read_largest(s: Subjects, picture: Image.Image) -> dict[str, str] | None:
 def measure_motion(s: Subjects, count: int = 120) -> Iterator[tuple[str, dict]]:
     """AnimateDiff on the base, in bfloat16: is the motion named the motion tracked? And how much less consistent are its clips than drawn ones?"""
     motions = [m for m in MOTIONS if m != "still"]
-    pipeline = build_animatediff(s.base, s.base.motion_adapter)
+    net = unroll(build_animatediff(s.base, s.base.motion_adapter).unet)
     hits, generated, true, judged = [], [], [], []
     for i in range(count):
         motion = motions[i % len(motions)]
@@ -190,9 +191,10 @@ def measure_motion(s: Subjects, count: int = 120) -> Iterator[tuple[str, dict]]:
         toy = scene.toys[0]
         prompt = f"a {toy.colour} {toy.kind} {MOTIONS[motion]} {BACKGROUNDS[scene.background]}"
         with torch.autocast("cpu", torch.bfloat16):
-            clip = (
-                generate_animatediff(s.base, pipeline, embed_prompts(s.base, [prompt]), SEED + i, CLIP_FRAMES, STEPS, GUIDANCE).float() + 1
-            ) / 2
+            frames = generate_animatediff(
+                s.base, net, embed_prompts(s.base, [prompt]), [SEED + i], CLIP_FRAMES, STEPS, GUIDANCE, fast=False
+            )[0]
+        clip = (frames.float() + 1) / 2
         hits.append(track_motion(s.judges, s.reader, clip) == motion)
         generated.append(temporal_consistency(s.judges, clip))
         drawn_clip = to_unit_array(draw_clip(scene))

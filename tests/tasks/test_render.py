@@ -1,0 +1,29 @@
+"""Clips are rendered in batches by what fits, each with its own prompt and seed."""
+
+import pytest
+import torch
+
+from tasks.render import generate_batches
+from vd_core.bases import memory
+from vd_core.bases.memory import KEPT_MAPS, clips_at_once, map_bytes
+from vd_core.bases.stable_diffusion import Base
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 6, 10])
+def test_every_clip_has_its_own_prompt_and_seed(batch: int) -> None:
+    """Two tries of three prompts; the prompts' embeddings are 1, 2, 3, the empty one's 0."""
+    sizes = []
+
+    def generate(prompt_embeds: torch.Tensor, seeds: list[int]) -> torch.Tensor:
+        assert int(prompt_embeds[0]) == 0
+        sizes.append(len(seeds))
+        return prompt_embeds[1:] * 100 + torch.tensor(seeds)
+
+    clips = list(generate_batches(generate, torch.arange(4), [10, 11, 20, 21, 30, 31], batch))
+    assert [(int(clip), seed) for clip, seed in clips] == [(110, 10), (111, 11), (220, 20), (221, 21), (330, 30), (331, 31)]
+    assert max(sizes) == min(batch, 6)
+
+
+def test_as_many_clips_at_once_as_fit(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "CPU_BYTES", 40 * KEPT_MAPS * map_bytes(base))
+    assert [clips_at_once(base, frames) for frames in (2, 5, 20, 64)] == [10, 4, 1, 1]

@@ -1,0 +1,177 @@
+"""The layers of a Stable Diffusion U-Net and of its motion modules as sampling computes them: diffusers' modules, the same values, less work.
+
+Maps are `[s, c, h, w]` in the channels-last layout, so that tokens `[s, h w, c]` are the same memory. The samples s are the prompts' clips'
+frames, in a row: `(p f)`. What does not depend on the latents (times, texts) is computed beforehand.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from diffusers.models.attention import BasicTransformerBlock
+from diffusers.models.attention_processor import Attention
+from diffusers.models.resnet import ResnetBlock2D
+from diffusers.models.transformers.transformer_2d import Transformer2DModel
+from diffusers.models.unets.unet_motion_model import AnimateDiffTransformer3D
+from torch import nn
+
+KeysValues = tuple[torch.Tensor, torch.Tensor]
+"""Keys and values of one attention, each `[p, heads, n, d]`."""
+
+FEED_FORWARD_NUMBERS = 2**19
+"""How many numbers of a feed-forward's inner width are computed at once on a CPU: what its caches hold."""
+
+
+@dataclass
+class Conditions:
+    """What a U-Net call knows besides its latents.
+
+    `times` has each residual block's share of the timestep `[c]`, `texts` each text attention's keys and values of `prompts`: guidance branches
+    and clips. `frames` of each stand in a row. With `first_frame`, self-attention looks at the keys and values in it, or puts those of the clips' first frames there (Eq. 8 of
+    Text2Video-Zero): later calls with other frames of the same clips find them.
+    """
+
+    times: dict[nn.Module, torch.Tensor]
+    texts: dict[nn.Module, KeysValues]
+    prompts: int
+    frames: int
+    first_frame: dict[nn.Module, KeysValues] | None
+
+
+def widen(x: torch.Tensor, samples: int) -> torch.Tensor:
+    """The same samples for every guidance branch: they part at the first text attention, and are computed once until there."""
+    return x if len(x) == samples else torch.cat([x] * (samples // len(x)))
+
+
+def residual_block(block: ResnetBlock2D, x: torch.Tensor, conditions: Conditions) -> torch.Tensor:
+    """Two convolutions; the time is part of the first one's bias."""
+    assert block.conv1.bias is not None
+    h = F.silu(block.norm1(x), inplace=True)
+    h = F.conv2d(h, block.conv1.weight, block.conv1.bias + conditions.times[block], padding=1)
+    h = block.conv2(F.silu(block.norm2(h), inplace=True))
+    return h.add_(x if block.conv_shortcut is None else project(block.conv_shortcut, x))
+
+
+def project(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """A 1 x 1 convolution, or a linear layer, over maps."""
+    return as_maps(F.linear(as_tokens(x), layer.weight.flatten(1), layer.bias), x.shape[-2:])
+
+
+def as_tokens(x: torch.Tensor) -> torch.Tensor:
+    """`[s, c, h, w]` as `[s, h w, c]`."""
+    return x.permute(0, 2, 3, 1).flatten(1, 2)
+
+
+def as_maps(tokens: torch.Tensor, size: torch.Size) -> torch.Tensor:
+    """`[s, h w, c]` as `[s, c, h, w]`."""
+    return tokens.unflatten(1, size).permute(0, 3, 1, 2)
+
+
+def transformer(module: Transformer2DModel, x: torch.Tensor, conditions: Conditions) -> torch.Tensor:
+    """Self-attention, text attention and feed-forward over the positions of each frame."""
+    tokens = as_tokens(project(module.proj_in, module.norm(x)))
+    for block in module.transformer_blocks:
+        tokens = self_attention(block.attn1, block.norm1(tokens), conditions).add_(tokens)
+        tokens = widen(tokens, conditions.prompts * conditions.frames)
+        tokens = text_attention(block.attn2, block.norm2(tokens), conditions).add_(tokens)
+        tokens = feed_forward(block, tokens).add_(tokens)
+    return project(module.proj_out, as_maps(tokens, x.shape[-2:])).add_(widen(x, len(tokens)))
+
+
+def fold_upsampled(weight: torch.Tensor) -> list[torch.Tensor]:
+    """The 3 x 3 kernel of a convolution after nearest-neighbor doubling as four of 2 x 2 before it, one for each place in a doubled pixel.
+
+    The taps that meet the same pixel are added (Shi et al. 2016, sub-pixel convolution): the same values by 4/9 of the operations.
+    """
+    rows = [torch.stack(pair, 2) for pair in two_taps(weight, 2)]
+    return [torch.stack(pair, 3).contiguous(memory_format=torch.channels_last) for row in rows for pair in two_taps(row, 3)]
+
+
+def two_taps(weight: torch.Tensor, dim: int) -> list[list[torch.Tensor]]:
+    """Three taps in a row as the two that the first pixel of a doubled one needs, and the two of the second."""
+    before, at, after = weight.unbind(dim)
+    return [[before, at + after], [before + at, after]]
+
+
+def upsample(folded: list[torch.Tensor], bias: torch.Tensor | None, x: torch.Tensor) -> torch.Tensor:
+    """Maps of twice the size, convolved."""
+    samples, _, height, width = x.shape
+    padded = F.pad(x, (1, 1, 1, 1))
+    out = x.new_empty((samples, len(folded[0]), 2 * height, 2 * width)).contiguous(memory_format=torch.channels_last)
+    for i, weight in enumerate(folded):
+        row, column = divmod(i, 2)
+        out[:, :, row::2, column::2] = F.conv2d(padded[:, :, row : row + height + 1, column : column + width + 1], weight, bias)
+    return out
+
+
+def split_heads(attn: Attention, x: torch.Tensor) -> torch.Tensor:
+    """`[b, n, c]` as `[b, heads, n, d]`."""
+    return x.unflatten(-1, (attn.heads, -1)).transpose(1, 2)
+
+
+def attend(attn: Attention, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """Queries `[b, n, c]` on keys and values `[b, heads, m, d]`: `[b, n, c]`, projected."""
+    assert attn.to_out is not None
+    attended = F.scaled_dot_product_attention(split_heads(attn, query), key, value, scale=attn.scale)
+    return attn.to_out[0](attended.transpose(1, 2).flatten(2))
+
+
+def keys_values(attn: Attention, x: torch.Tensor) -> KeysValues:
+    """Keys and values of `[b, n, c]`."""
+    assert attn.to_k is not None and attn.to_v is not None
+    return split_heads(attn, attn.to_k(x)), split_heads(attn, attn.to_v(x))
+
+
+def self_attention(attn: Attention, x: torch.Tensor, conditions: Conditions) -> torch.Tensor:
+    """Each frame on itself, or every frame on its clip's first."""
+    if conditions.first_frame is None:
+        return attend(attn, attn.to_q(x), *keys_values(attn, x))
+    if attn not in conditions.first_frame:
+        conditions.first_frame[attn] = keys_values(attn, x[:: conditions.frames])
+    return attend_by_clip(attn, x, conditions.first_frame[attn], conditions.frames)
+
+
+def text_attention(attn: Attention, x: torch.Tensor, conditions: Conditions) -> torch.Tensor:
+    """Each frame on its clip's prompt."""
+    return attend_by_clip(attn, x, conditions.texts[attn], conditions.frames)
+
+
+def attend_by_clip(attn: Attention, x: torch.Tensor, on: KeysValues, frames: int) -> torch.Tensor:
+    """All frames of a clip on the same keys and values, in one row of queries: `x` is `[(b f), n, c]`, `on` is `[b, heads, m, d]`."""
+    query = attn.to_q(x).unflatten(0, (-1, frames)).flatten(1, 2)
+    return attend(attn, query, *on).unflatten(1, (frames, -1)).flatten(0, 1)
+
+
+def feed_forward(block: BasicTransformerBlock, x: torch.Tensor) -> torch.Tensor:
+    """The gated feed-forward of `x` `[b, n, c]`, normalized; on a CPU some rows at a time, so that the inner width stays in its cache."""
+    norm, inner, outer = block.norm3, block.ff.net[0].proj, block.ff.net[2]
+    assert norm is not None
+    (weight, gate_weight), (bias, gate_bias) = inner.weight.chunk(2), inner.bias.chunk(2)
+
+    def compute(rows: torch.Tensor) -> torch.Tensor:
+        rows = norm(rows)
+        gate = F.gelu(F.linear(rows, gate_weight, gate_bias))
+        return outer(gate.mul_(F.linear(rows, weight, bias)))
+
+    rows = x.flatten(0, 1)
+    if x.device.type == "cpu":
+        done = torch.cat([compute(part) for part in rows.split(max(512, FEED_FORWARD_NUMBERS // len(weight)))])
+    else:
+        done = compute(rows)
+    return done.view_as(x)
+
+
+def motion_module(module: AnimateDiffTransformer3D, x: torch.Tensor, frames: int) -> torch.Tensor:
+    """Attention over the frames at each position, twice, and a feed-forward."""
+    size = x.shape[-2:]
+    clips = x.permute(0, 2, 3, 1).unflatten(0, (-1, frames)).permute(0, 4, 1, 2, 3)  # [b, c, f, h, w]
+    normed = module.norm(clips).permute(0, 3, 4, 2, 1).flatten(0, 2)  # [(b h w), f, c]
+    tokens = module.proj_in(normed)
+    for block in module.transformer_blocks:
+        for norm, attn in ((block.norm1, block.attn1), (block.norm2, block.attn2)):
+            normed = block.pos_embed(norm(tokens))
+            key, value = (t.contiguous() for t in keys_values(attn, normed))  # of so few frames a strided one costs more than its copy
+            tokens = attend(attn, attn.to_q(normed), key, value).add_(tokens)
+        tokens = feed_forward(block, tokens).add_(tokens)
+    moved = module.proj_out(tokens).unflatten(0, (-1, *size)).permute(0, 3, 4, 1, 2)  # [b, f, c, h, w]
+    return x + moved.flatten(0, 1)
