@@ -146,8 +146,9 @@ class Merged(Section):
 
     @model_validator(mode="after")
     def steps_and_picks_are_possible(self) -> "Merged":
-        if not self.render.num_inference_steps > self.render.t_forward > self.render.t_warp:
-            raise ValueError("render.t_warp < render.t_forward < render.num_inference_steps must hold")
+        steps = self.render.num_inference_steps
+        if "text2video_zero" in self.render.generators and not steps > self.render.t_forward > self.render.t_warp:
+            raise ValueError("render.t_warp < render.t_forward < render.num_inference_steps must hold for text2video_zero")
         if self.hlr.candidates < self.hlr.min_picks:
             raise ValueError("hlr.candidates must be at least hlr.min_picks, or no choice is enough")
         return self
