@@ -42,6 +42,7 @@ def render(section: RenderSection, name: str) -> None:
     with replaced_folder(name, "render") as folder:
         for generator in chosen.generators:
             base = open_base(section.models, section.device, prepared.subjects, motion=generator == "animatediff")
+            base.low_vram = chosen.low_vram
             generate = customise(generator, base, run_folder(name, "swap"), section)
             prompt_embeds = embed_prompts(base, prompts)
             base.let_go("text_encoder")

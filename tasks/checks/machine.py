@@ -38,28 +38,31 @@ def check_device(merged: Merged, unet: int | None) -> Finding:
         return Finding("device", "warning" if large else "ok", "CPU" + "; a full-size base takes hours on it (README, Hardware)" * large)
     if merged.processes > count:
         return Finding("device", "stops", f"params.yaml: processes is {merged.processes}, but torch sees {count} GPUs; lower it")
-    return check_memory(merged.base, torch.cuda.get_device_name(0), torch.cuda.mem_get_info(0)[0] / GIB)
+    return check_memory(merged, torch.cuda.get_device_name(0), torch.cuda.mem_get_info(0)[0] / GIB)
 
 
-def check_memory(base: str, name: str, free: float) -> Finding:
-    """A GPU's `free` GiB against what was measured of each stage."""
-    needs = read_needs(base)
+def check_memory(merged: Merged, name: str, free: float) -> Finding:
+    """A GPU's `free` GiB against what was measured of each stage that runs."""
+    needs, device = read_needs(merged)
     has = f"{name}, {free:.1f} GiB free; need of memory: "
     if not needs:
         return Finding("device", "ok", has + "not measured")
     stage, need = max(needs.items(), key=lambda item: item[1])
+    measured = has + f"{need:.1f} GiB for {stage}, measured on {device}" + ", where nothing is in 16 bits" * device.startswith("CPU")
     if need <= free:
-        return Finding("device", "ok", has + f"{need:.1f} GiB ({stage})")
-    return Finding("device", "warning", has + f"{need:.1f} GiB were measured for {stage}; see README, Questions, 'Out of memory?'")
+        return Finding("device", "ok", measured)
+    return Finding("device", "warning", measured + "; see README, Hardware and 'Out of memory?'")
 
 
-def read_needs(base: str) -> dict[str, float]:
-    """The measured GiB of memory by stage, of MEASURED; none if it is not there."""
+def read_needs(merged: Merged) -> tuple[dict[str, float], str]:
+    """The measured GiB of memory by stage of those that run, and the device of MEASURED; none if it is not there."""
     try:
-        figures = json.loads(MEASURED.read_text())["bases"][base]
-        return {stage: own["gigabytes"] * 1e9 / GIB for stage, own in figures.items()}
+        report = json.loads(MEASURED.read_text())
+        figures = report["bases"][merged.base]
+        needs = {stage: own["gigabytes"] * 1e9 / GIB for stage, own in figures.items() if stage != "motion" or merged.motion_prompt}
+        return needs, str(report["device"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
+        return {}, ""
 
 
 def check_disk(located: list[Located]) -> Finding:

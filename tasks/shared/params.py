@@ -109,6 +109,7 @@ class Render(Section):
     animatediff_frames: Annotated[int, Field(ge=2)]
     num_inference_steps: PositiveInt
     fast_mode: bool
+    low_vram: bool
     motion_field_strength: tuple[float, float]
     t_forward: PositiveInt
     t_warp: PositiveInt

@@ -7,8 +7,11 @@ import torch
 
 from tests.helpers.training import make_data, make_fresh_trainee, make_settings
 from vd_core.bases import memory
+from vd_core.bases.encode import embed_prompts
 from vd_core.bases.memory import map_bytes, return_freed_maps, trained_at_once
 from vd_core.bases.stable_diffusion import Base, folder_source, load_base
+from vd_core.customisation.lora import add_lora, save_lora
+from vd_core.generation.customised import customise_text2video_zero
 from vd_core.methods.disen_mix import train
 from vd_core.training.loop import Progress
 from vd_core.training.step import named_trainable
@@ -54,3 +57,23 @@ def test_freed_maps_are_returned_where_they_are_large(base: Base, monkeypatch: p
     base.map_size = 64 * 64 * 320
     return_freed_maps(base)
     assert asked == [(-3, 2**20)]
+
+
+@pytest.mark.parametrize("low_vram", [False, True])
+def test_with_low_vram_the_unet_is_elsewhere_while_clips_are_decoded(
+    base: Base, low_vram: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_lora(base, 2, 0)
+    save_lora(base, tmp_path)
+    base.let_go("unet", "text_encoder")
+    base.low_vram = low_vram
+    generate = customise_text2video_zero(base, tmp_path, 2, 4, 3.0, (12.0, 12.0), 3, 2, fast=False)
+    said: list[str] = []
+    unet, decode = base.unet, base.vae.decode
+    monkeypatch.setattr(unet, "to", lambda place: said.append(str(place)) or unet)
+    monkeypatch.setattr(base.vae, "decode", lambda latents: said.append("decode") or decode(latents))
+    monkeypatch.setattr(base, "device", torch.device("cpu", 0))
+    clip = generate(embed_prompts(base, ["a sks dog"]), [0])
+    assert clip.shape == (1, 2, 3, base.resolution, base.resolution)
+    assert said == (["cpu", "decode", "cpu:0"] if low_vram else ["decode"])
+    assert ("vae" in base.__dict__) != low_vram

@@ -5,6 +5,7 @@ import os
 import shutil
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import open_clip
 import pytest
@@ -161,14 +162,17 @@ def test_the_public_judges_are_where_their_libraries_look() -> None:
 
 def test_memory_is_held_against_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert check_memory("sd15", "a GPU", 8.0).said.endswith("not measured")
+    merged = SimpleNamespace(base="sd15", motion_prompt="a man is skiing")
+    assert check_memory(merged, "a GPU", 8.0).said.endswith("not measured")
     Path("metrics").mkdir()
     Path("metrics/fullsize.json").write_text(
-        json.dumps({"bases": {"sd15": {"finetune": {"gigabytes": 6.0}, "motion": {"gigabytes": 20.0}}}})
+        json.dumps({"device": "CPU, 2 cores", "bases": {"sd15": {"finetune": {"gigabytes": 6.0}, "motion": {"gigabytes": 20.0}}}})
     )
-    tight, roomy = check_memory("sd15", "a GPU", 8.0), check_memory("sd15", "a GPU", 24.0)
+    tight, roomy = check_memory(merged, "a GPU", 8.0), check_memory(merged, "a GPU", 24.0)
     assert (tight.state, roomy.state) == ("warning", "ok")
-    assert "18.6 GiB were measured for motion" in tight.said
+    assert "18.6 GiB for motion, measured on CPU, 2 cores, where nothing is in 16 bits" in tight.said
+    still = check_memory(SimpleNamespace(base="sd15", motion_prompt=None), "a GPU", 8.0)
+    assert still.state == "ok" and "5.6 GiB for finetune" in still.said
 
 
 def test_a_server_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

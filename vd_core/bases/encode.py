@@ -1,7 +1,11 @@
 """Pictures and prompts as a base reads them, and latents as pictures again."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from PIL import Image
+from torch import nn
 
 from vd_core.bases import latents
 from vd_core.bases.latents import Moments
@@ -34,6 +38,21 @@ def tokenize(base: Base, prompts: list[str]) -> torch.Tensor:
 def embed_prompts(base: Base, prompts: list[str]) -> torch.Tensor:
     """E_T of the empty prompt, then of each of `prompts`: `[n + 1, length, width]`, encoded one by one so that none depends on the others."""
     return torch.cat([base.text_encoder(tokenize(base, [p])).last_hidden_state for p in ("", *prompts)])
+
+
+@contextmanager
+def aside(base: Base, network: nn.Module) -> Iterator[None]:
+    """With the base's `low_vram`, `network` leaves the device within the block; the autoencoder, which works meanwhile, leaves it afterwards."""
+    if not base.low_vram:
+        yield
+        return
+    network.to("cpu")
+    torch.cuda.empty_cache()
+    try:
+        yield
+    finally:
+        base.let_go("vae")
+        network.to(base.device)
 
 
 @torch.no_grad()

@@ -40,6 +40,7 @@ class Base:
     `dtype` is that of its frozen weights, and what trainings compute in; the autoencoder alone stays in float32, since 16 bits show in its
     pictures. `latent_shape` is a picture's, (c, h, w), and `map_size` the elements of its widest map in the U-Net. `video_noise_scheduler` is the
     schedule of clips: motion modules are finetuned and sampled on it. Latents that it encodes are kept in `latents_folder`, if there is one.
+    With `low_vram` a U-Net leaves the device while the autoencoder decodes its clips.
     """
 
     source: Source
@@ -53,6 +54,7 @@ class Base:
     map_size: int
     vae_scale_factor: int
     latents_folder: Path | None
+    low_vram: bool = False
 
     @cached_property
     def text_encoder(self) -> CLIPTextModel:

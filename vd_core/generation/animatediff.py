@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from diffusers import AnimateDiffPipeline, DPMSolverMultistepScheduler, MotionAdapter
 
-from vd_core.bases.encode import decode
+from vd_core.bases.encode import aside, decode
 from vd_core.bases.motion_unet import build_motion_unet
 from vd_core.bases.stable_diffusion import Base
 from vd_core.generation.denoise import WINDOW, Denoiser, Scheduler
@@ -49,7 +49,8 @@ def generate_animatediff(
     denoiser = Denoiser(base, net, prompt_embeds, scheduler.timesteps, guidance_scale, cross_frame=False, fast=fast)
     noise = torch.stack([draw_clip_noise(base, seed, num_frames) for seed in seeds])
     latents = denoiser.denoise(noise, scheduler, 0, num_inference_steps)
-    return decode(base, latents.flatten(0, 1)).clamp(-1, 1).unflatten(0, (len(seeds), num_frames))
+    with aside(base, net.unet):
+        return decode(base, latents.flatten(0, 1)).clamp(-1, 1).unflatten(0, (len(seeds), num_frames))
 
 
 def draw_clip_noise(base: Base, seed: int, num_frames: int) -> torch.Tensor:

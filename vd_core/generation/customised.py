@@ -71,7 +71,7 @@ def customise_animatediff(
         names.append("reference")
     if names:
         fuse(pipeline, names)
-    pipeline.text_encoder = None  # prompts come as embeddings
+    base.let_go("unet", "motion_adapter")  # the video model holds their tensors
     return partial(
         generate_animatediff,
         base,

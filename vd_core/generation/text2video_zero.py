@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from diffusers import DPMSolverMultistepScheduler
 
-from vd_core.bases.encode import decode
+from vd_core.bases.encode import aside, decode
 from vd_core.bases.stable_diffusion import Base
 from vd_core.generation.denoise import Denoiser
 from vd_core.generation.pictures import draw_noise
@@ -62,7 +62,8 @@ def generate_text2video_zero(
         warped = warp_latents(latents.expand(num_frames - 1, -1, -1, -1), frame_ids, motion_field_strength)
         noised.append(add_noise_between(base, warped, int(timesteps[warp]), int(timesteps[start]), generator_for("renoise", seed)))
     latents = denoise(torch.cat([at_forward, torch.stack(noised)], 1), start, num_inference_steps)
-    return decode(base, latents.flatten(0, 1)).clamp(-1, 1).unflatten(0, (len(seeds), num_frames))
+    with aside(base, net.unet):
+        return decode(base, latents.flatten(0, 1)).clamp(-1, 1).unflatten(0, (len(seeds), num_frames))
 
 
 def warp_latents(latents: torch.Tensor, frame_ids: torch.Tensor, strength: tuple[float, float]) -> torch.Tensor:
