@@ -50,7 +50,10 @@ class PublicJudges:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast to train, with AdamW; every training's own. `seed` decides all that is drawn."""
+    """How long and how fast to train; every training's own. AdamW's moments in 32 bits, or in 8. `seed` decides all that is drawn.
+
+    With an `ema_decay` above 0 what is kept, and validated, is the parameters' moving average.
+    """
 
     __pydantic_config__ = STRICT
     steps: PositiveInt
@@ -60,6 +63,8 @@ class Schedule:
     gradient_accumulation: PositiveInt
     gradient_checkpointing: bool
     compile: bool
+    optimizer: Literal["adamw", "adamw_8bit"]
+    ema_decay: Annotated[float, Field(ge=0, lt=1)]
     seed: int
 
 
@@ -74,12 +79,16 @@ class Lora:
 
 @dataclass(frozen=True)
 class DisenMix:
-    """Disen-Mix's own: lambda of Eq. 9 (0: no L3), P_N before P_c, f_j; each can be turned off (the paper's ablations)."""
+    """Disen-Mix's own: lambda of Eq. 9 (0: no L3), P_N before P_c, f_j; each can be turned off (the paper's ablations).
+
+    `prior_preservation` is not the paper's: DreamBooth's second term beside Eq. 10.
+    """
 
     __pydantic_config__ = STRICT
     weak_denoising: Weight
     stitch_prompt: bool
     visual_embedding: bool
+    prior_preservation: bool
 
 
 @dataclass(frozen=True)

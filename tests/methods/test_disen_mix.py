@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.helpers.methods import run_method, watch
 from tests.helpers.training import Killed, make_data, make_fresh_trainee, make_settings, make_trainee, parts_of, shake_lora
+from vd_core.bases.encode import tokenize
 from vd_core.bases.stable_diffusion import Base, folder_source, load_base
 from vd_core.customisation.lora import add_lora, load_lora, save_lora
 from vd_core.customisation.visual_adapter import VisualAdapter, load_visual_adapter, save_visual_adapter
-from vd_core.methods.disen_mix import train, train_step
+from vd_core.methods.disen_mix import prior_step, train, train_step
 from vd_core.training.checkpoints import load_checkpoint, save_checkpoint
-from vd_core.training.data import Batch, FinetuningData, Labelled, draw_batch
+from vd_core.training.data import Batch, FinetuningData, Labelled, PriorData, draw_batch
 from vd_core.training.loop import Progress
 from vd_core.training.losses import denoising_loss, separate_loss
 from vd_core.training.step import named_trainable
@@ -209,3 +211,31 @@ def test_a_killed_trainings_log_is_that_of_one_that_was_not_killed(tmp_path: Pat
                 train(base, adapter, data, make_settings(schedule={"steps": 10}), Progress(folder))
         logs.append((folder / "losses.csv").read_text())
     assert logs[0] == logs[1] and len(logs[0].splitlines()) == 2
+
+
+@pytest.mark.parametrize("kind", ["sd1"], indirect=True)
+def test_with_prior_preservation_the_classes_own_pictures_are_learned_too(base: Base, tmp_path: Path) -> None:
+    """As DreamBooth's second term is: under the class's own words, as many as of the subjects, weighed."""
+    settings = make_settings(schedule={"steps": 2}, disen_mix={"prior_preservation": True}, prior={"pictures": 2, "weight": 0.5})
+    said, batches = watch(base, lambda: run_method("disen_mix", base, tmp_path, settings))
+    assert {"a dog", "a cat"} <= said and any("sks" in prompt for prompt in said)
+    assert batches == {2 * 2 + 2 * 2, 2 * 2}
+
+
+@pytest.mark.parametrize("kind", ["sd1"], indirect=True)
+def test_the_priors_term_is_the_literal_sum(base: Base) -> None:
+    adapter = make_trainee(base)
+    pictures = make_data(base).instance
+    prior = PriorData(pictures, tokenize(base, ["a dog", "a cat"]))
+    settings = make_settings(prior={"pictures": 2, "weight": 0.3})
+    found = prior_step(base, parts_of(base, adapter), prior, torch.Generator().manual_seed(4), settings)
+    generator = torch.Generator().manual_seed(4)
+    latents, ids = pictures.draw(settings.batch_per_subject, generator)
+    noised = base.add_noise(latents, generator)
+    embeds = base.text_encoder(prior.prompt_ids).last_hidden_state
+    losses = [
+        ((base.unet(noised.latents[i : i + 1], noised.timesteps[i], embeds[s : s + 1]).sample[0] - noised.target[i]) ** 2).mean()
+        for i, s in enumerate(ids.tolist())
+    ]
+    literal = sum(sum(x for x, s in zip(losses, ids.tolist(), strict=True) if s == k) / 2 for k in range(2))
+    assert float(found) == pytest.approx(0.3 * float(literal), rel=1e-4)

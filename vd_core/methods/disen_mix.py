@@ -5,17 +5,19 @@ from pathlib import Path
 import torch
 from PIL import Image
 
+from vd_core.bases.encode import tokenize
 from vd_core.bases.stable_diffusion import Base
 from vd_core.customisation.lora import add_lora, load_lora, save_lora
 from vd_core.customisation.visual_adapter import VisualAdapter, load_visual_adapter, save_visual_adapter
 from vd_core.inputs.prompts import extended_prompt, mixed_prompt
 from vd_core.inputs.subjects import Subject
+from vd_core.methods.priors import draw_priors
 from vd_core.seeds import seed_for
 from vd_core.settings import Settings
-from vd_core.training.data import Batch, FinetuningData, build_data, draw_batch
+from vd_core.training.data import Batch, FinetuningData, PriorData, build_data, draw_batch, encode_labelled
 from vd_core.training.loop import Progress
-from vd_core.training.losses import disen_mix_loss, disentangled_loss, separate_loss, weak_denoising_loss
-from vd_core.training.step import Models, learn, weigh
+from vd_core.training.losses import disen_mix_loss, disentangled_loss, prior_preservation_loss, separate_loss, weak_denoising_loss
+from vd_core.training.step import Models, learn, predict, weigh
 
 
 def finetune(
@@ -29,11 +31,12 @@ def finetune(
 ) -> None:
     """L1 + L2 + L3; without P_N, f_j or L3 where the settings turn them off (the paper's ablations)."""
     prompt = extended_prompt(subjects) if settings.disen_mix.stitch_prompt else mixed_prompt(subjects)
+    prior = draw_prior(base, subjects, settings)
     data = build_data(base, pictures, mixed, [s.instance_prompt for s in subjects], prompt)
     add_lora(base, settings.lora.rank, settings.schedule.seed, settings.lora.targets)
     torch.manual_seed(seed_for("visual adapter", settings.schedule.seed))
     visual_adapter = VisualAdapter(base.text_encoder.config.hidden_size).to(base.device)
-    train(base, visual_adapter, data, settings, progress)
+    train(base, visual_adapter, data, settings, progress, prior)
     save_lora(base, folder)
     save_visual_adapter(visual_adapter, folder)
 
@@ -49,28 +52,56 @@ def refinetune(
     folder: Path,
 ) -> None:
     """HLR (III-D): from the weights in `before` on, with Eq. 10, the `picked` pictures in D_mix's place and P_c in P'_c's, since they have no stitches."""
+    prior = draw_prior(base, subjects, settings)
     data = build_data(base, pictures, picked, [s.instance_prompt for s in subjects], mixed_prompt(subjects))
     load_lora(base, before, trainable=True)
     visual_adapter = load_visual_adapter(before).to(base.device)
-    train(base, visual_adapter, data, settings, progress)
+    train(base, visual_adapter, data, settings, progress, prior)
     save_lora(base, folder)
     save_visual_adapter(visual_adapter, folder)
 
 
-def train(base: Base, visual_adapter: VisualAdapter, data: FinetuningData, settings: Settings, progress: Progress) -> None:
-    """Train the base's LoRA and `visual_adapter` in place, by Eq. 10."""
+def draw_prior(base: Base, subjects: list[Subject], settings: Settings) -> PriorData | None:
+    """The base's own pictures of each subject's class, if they are to be preserved. `base` must not be customized yet."""
+    if not settings.disen_mix.prior_preservation:
+        return None
+    prompts = [s.class_prompt for s in subjects]
+    drawn = draw_priors(base, [[p] * settings.prior.pictures for p in prompts], settings)
+    return PriorData(encode_labelled(base, drawn), tokenize(base, prompts)) if drawn else None
+
+
+def train(
+    base: Base,
+    visual_adapter: VisualAdapter,
+    data: FinetuningData,
+    settings: Settings,
+    progress: Progress,
+    prior: PriorData | None = None,
+) -> None:
+    """Train the base's LoRA and `visual_adapter` in place, by Eq. 10; with a `prior`, by DreamBooth's second term too."""
 
     own = settings.disen_mix
 
     def loss_fn(parts: Models, generator: torch.Generator) -> dict[str, torch.Tensor]:
         batch = draw_batch(data, generator, settings.batch_per_subject, settings.batch_mixed)
-        return train_step(base, parts, batch, generator, own.weak_denoising, own.visual_embedding, settings.min_snr_gamma)
+        losses = train_step(base, parts, batch, generator, own.weak_denoising, own.visual_embedding, settings.min_snr_gamma)
+        if prior:
+            losses["prior"] = prior_step(base, parts, prior, generator, settings)
+            losses["loss"] = losses["loss"] + losses["prior"]
+        return losses
 
     parts: Models = {"unet": base.unet, "text_encoder": base.text_encoder, "visual_adapter": visual_adapter}
     samples = settings.batch_per_subject * len(data.instance.subject_ids.unique()) + settings.batch_mixed
-    learn(
-        base, parts, loss_fn, settings, progress, samples, [data.instance.moments.mean, data.mixed.mean, data.image_embeds, data.prompt_ids]
-    )
+    seen = [data.instance.moments.mean, data.mixed.mean, data.image_embeds, data.prompt_ids]
+    learn(base, parts, loss_fn, settings, progress, samples, [*seen, prior.pictures.moments.mean] if prior else seen)
+
+
+def prior_step(base: Base, parts: Models, prior: PriorData, generator: torch.Generator, settings: Settings) -> torch.Tensor:
+    """DreamBooth's second term: `batch_per_subject` of the base's own pictures of each class under its prompt; a scalar."""
+    latents, ids = prior.pictures.draw(settings.batch_per_subject, generator)
+    encoder_hidden_states = parts["text_encoder"](prior.prompt_ids).last_hidden_state[ids]
+    model_pred, target = predict(base, parts["unet"], latents, encoder_hidden_states, generator, settings.min_snr_gamma)
+    return prior_preservation_loss(model_pred, target, ids, settings.prior.weight)
 
 
 def train_step(

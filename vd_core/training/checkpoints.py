@@ -27,7 +27,7 @@ def save_checkpoint(
     """Write the trained parameters, their optimizer state after `step` steps, `others` under their own names, and the losses not yet logged."""
     tensors = {f"model.{k}": p for k, p in parameters.items()} | dict(others)
     for name, parameter in parameters.items():
-        tensors |= {f"optimizer.{name}.{k}": v for k, v in optimizer.state[parameter].items()}
+        tensors |= {f"optimizer.{name}.{k}": torch.as_tensor(v) for k, v in optimizer.state[parameter].items()}
     tensors = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
     with replacing(path) as aside:
         save_file(tensors, aside, {"step": json.dumps(step), "fingerprint": fingerprint, "window": json.dumps(list(window))})
@@ -48,8 +48,13 @@ def load_checkpoint(
             prefix = f"optimizer.{name}."
             keys = [k for k in file.keys() if k.startswith(prefix)]
             state = {k[len(prefix) :]: file.get_tensor(k) for k in keys}
-            optimizer.state[parameter] = {k: v.to(parameter.device) for k, v in state.items()}
+            optimizer.state[parameter] = {k: restore(v, parameter.device) for k, v in state.items()}
         return json.loads(file.metadata()["step"]), json.loads(file.metadata().get("window", "[]"))
+
+
+def restore(value: torch.Tensor, device: torch.device) -> torch.Tensor | int:
+    """A state's tensor on the parameter's device, or the number that it was (8-bit AdamW counts its steps in plain ones)."""
+    return int(value) if value.ndim == 0 and not value.is_floating_point() else value.to(device)
 
 
 def save_parameters(path: Path, parameters: Named) -> None:

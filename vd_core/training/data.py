@@ -52,6 +52,14 @@ class FinetuningData:
     prompt_ids: torch.Tensor
 
 
+@dataclass(frozen=True)
+class PriorData:
+    """The base's own `pictures` of each subject's class; `prompt_ids` `[subjects, length]` are the token ids of each class prompt."""
+
+    pictures: Labelled
+    prompt_ids: torch.Tensor
+
+
 def encode_labelled(base: Base, pictures: list[list[Image.Image]]) -> Labelled:
     """Each subject's own `pictures`, encoded."""
     ids = torch.tensor([i for i, own in enumerate(pictures) for _ in own], device=base.device)

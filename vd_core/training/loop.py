@@ -13,8 +13,10 @@ from tqdm import tqdm
 
 from vd_core.seeds import generator_for
 from vd_core.settings import Schedule, Validation
-from vd_core.training.checkpoints import Named, load_checkpoint, load_parameters, save_checkpoint, save_parameters
+from vd_core.training.averages import PREFIX, Averages
+from vd_core.training.checkpoints import Named, load_checkpoint, load_parameters, read_tensors, save_checkpoint, save_parameters
 from vd_core.training.logs import LossLog, ValidationLog
+from vd_core.training.optimizers import build_optimizer
 
 CHECKPOINT_SECONDS = 60.0
 Losses = dict[str, torch.Tensor]
@@ -98,8 +100,10 @@ def optimise(
     its `fingerprint`, is ignored.
     """
     parameters = trained.parameters
-    optimizer = torch.optim.AdamW(trained.groups, fused=True)
+    optimizer, averages = build_optimizer(trained.groups, schedule), Averages(parameters, schedule.ema_decay)
     start, window = load_checkpoint(progress.state, parameters, optimizer, fingerprint)
+    if start:
+        averages.load(read_tensors(progress.state, PREFIX))
     if start and accelerator.is_main_process:
         print(f"{trained.name}: going on from step {start} of {schedule.steps}")
     log, validations = LossLog(progress.losses, start, window), ValidationLog(progress.validation, start)
@@ -111,21 +115,24 @@ def optimise(
         for group, peak in zip(optimizer.param_groups, peaks, strict=True):
             group["lr"] = peak * (1 - step / schedule.steps) if schedule.linear_decay else peak
         losses = take_step(accelerator, trained, prepared, loss_fn, schedule, step)
+        averages.update()
         log.add(step, losses)
         bar.set_postfix(loss=f"{losses['loss']:.4f}", samples=format_rate(bar, accelerator, trained.samples), refresh=False)
         if not accelerator.is_main_process:
             continue
         accelerator.log(losses, step=step + 1)
-        figures = validate(progress, validation, step + 1)
+        with averages.applied():
+            figures = validate(progress, validation, step + 1)
+            if figures and validations.add(step + 1, figures):
+                save_parameters(progress.best, parameters)
         if figures:
             accelerator.log({f"validation/{k}": v for k, v in figures.items()}, step=step + 1)
-            if validations.add(step + 1, figures):
-                save_parameters(progress.best, parameters)
         if figures or time.monotonic() - last_checkpoint > CHECKPOINT_SECONDS:
             log.write()
             validations.write()
-            save_checkpoint(progress.state, parameters, optimizer, step + 1, fingerprint, window=log.window)
+            save_checkpoint(progress.state, parameters, optimizer, step + 1, fingerprint, averages.state, log.window)
             last_checkpoint = time.monotonic()
+    averages.swap()
     if accelerator.is_main_process:
         log.write()
         if validation and validation.keep_best and validations.rows:
