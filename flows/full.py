@@ -20,7 +20,7 @@ from flows.server import connected, require_server
 from flows.terminal import one_line_errors
 from tasks.checks.everything import refuse
 from tasks.shared.params import load_params, merge, raise_sampling_round
-from tasks.shared.paths import metrics_path, page_path, run_folder
+from tasks.shared.paths import metrics_path, page_path, picks_path, run_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -74,6 +74,9 @@ def report(combination: str) -> dict:
     logger.info(f"metrics: {metrics}")
     logger.info(f"LoRA for other programs: {run_folder(combination, 'export')}/")
     logger.info(f"everything on one page: {page_path(combination)}")
+    logger.info(
+        f"for git: params.yaml, {picks_path(combination)}, {metrics}, dvc.lock; 'dvc push' passes on what is large (docs/sharing.md)"
+    )
     return json.loads(metrics.read_text())
 
 

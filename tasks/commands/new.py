@@ -1,6 +1,8 @@
 """A new combination of your own pictures: data/<name>/ and its entry in params.yaml, or nothing at all."""
 
+import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -67,6 +69,20 @@ def create(name: str, base: str, subjects: list[str], prompts: list[str], motion
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     report(name, merged, copied)
+    track(name)
+
+
+def track(name: str) -> None:
+    """Put the photographs under DVC, if this is a DVC repository: git sees their hash alone, and `dvc push` carries them."""
+    if not Path(".dvc").is_dir():
+        return
+    command = [sys.executable, "-m", "dvc", "add", "--quiet", str(data_folder(name))]
+    done = subprocess.run(command, env={**os.environ, "DVC_NO_ANALYTICS": "1"}, capture_output=True, text=True, check=False)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        print(f"{data_folder(name)} is not under DVC ({reason}); 'dvc add {data_folder(name)}' puts it there, before you share it")
+    else:
+        print(f"{data_folder(name)} is under DVC, not in git; docs/sharing.md says how to pass it on")
 
 
 def copy_clip(motion: Path | None, folder: Path, merged: Merged) -> None:

@@ -14,6 +14,7 @@ from vd_core.customisation.lora import add_lora, save_lora
 from vd_core.generation.animatediff import build_animatediff
 from vd_core.methods.motion import build_motion_model, finetune_motion, save_motion
 from vd_core.training.loop import Progress
+from vd_core.training.parts import checkpoint_video_model
 
 
 def learn(base: Base, folder: Path) -> UNetMotionModel:
@@ -78,3 +79,37 @@ def test_the_subjects_lora_lands_on_the_image_modules_alone(base_folders: dict, 
     expected, found = lora(learnt.unet), lora(pipeline.unet)
     assert found.keys() == expected.keys() and len(found) > 10
     assert all(torch.equal(found[k], expected[k]) for k in expected)
+
+
+@pytest.mark.parametrize("parts", [1, 3, 8])
+def test_a_video_model_computed_in_parts_learns_the_same(base: Base, parts: int) -> None:
+    """Values and gradients, of motion modules and of the LoRA, with fewer rows at once in every module that takes parts."""
+    torch.manual_seed(0)
+    model = build_motion_model(base, 2)
+    for name, parameter in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+    sample, hidden = torch.randn(1, base.unet.config.in_channels, 4, 8, 8), torch.randn(4, 5, base.text_encoder.config.hidden_size)
+    learns = {k: p for k, p in model.named_parameters() if p.requires_grad}
+    found = []
+    for in_parts in (False, True):
+        if in_parts:
+            checkpoint_video_model(model, parts)
+        loss = model(sample, 10, hidden).sample.square().mean()
+        loss.backward()
+        found.append({"loss": loss.detach(), **{k: p.grad.clone() for k, p in learns.items()}})
+        for parameter in learns.values():
+            parameter.grad = None
+    torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=1e-5)
+
+
+def test_modules_take_no_more_rows_than_a_part_has(base: Base) -> None:
+    model, rows = build_motion_model(base, 2), {"image": set(), "motion": set()}
+    checkpoint_video_model(model, 4)
+    for name, module in model.named_modules():
+        kind = "motion" if "motion_modules" in name else "image"
+        if name.endswith(("conv1", "ff.net.2")):
+            module.register_forward_pre_hook(lambda _, args, kind=kind: rows[kind].add(len(args[0])))
+    sample, hidden = torch.randn(1, base.unet.config.in_channels, 4, 8, 8), torch.randn(4, 5, base.text_encoder.config.hidden_size)
+    model(sample, 10, hidden).sample.mean().backward()
+    assert rows["image"] == {1} and max(rows["motion"]) == 8 * 8 // 4

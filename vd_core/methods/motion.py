@@ -13,6 +13,7 @@ from peft.utils import get_peft_model_state_dict
 from PIL import Image
 
 from vd_core.bases.encode import encode_pictures, tokenize
+from vd_core.bases.memory import trained_at_once
 from vd_core.bases.motion_unet import build_motion_unet
 from vd_core.bases.stable_diffusion import Base
 from vd_core.files import fingerprint_of, sampled_fingerprint
@@ -20,6 +21,7 @@ from vd_core.seeds import seed_for
 from vd_core.settings import MotionSettings
 from vd_core.training.loop import Progress, Trained, build_accelerator, optimise
 from vd_core.training.losses import denoising_loss
+from vd_core.training.parts import checkpoint_video_model
 
 IMAGE_MODULES = r".*\.attentions\..*\.(to_q|to_k|to_v|to_out\.0)"
 
@@ -48,7 +50,7 @@ def finetune_motion(base: Base, clip: list[Image.Image], prompt: str, settings: 
     parameters = {k: p for k, p in model.named_parameters() if p.requires_grad}
     accelerator = build_accelerator(schedule, base.device, base.dtype, progress)
     if schedule.gradient_checkpointing:
-        model.enable_gradient_checkpointing()
+        checkpoint_video_model(model, parts=-(-len(clip) // trained_at_once(base)))
     prepared = accelerator.prepare(model)
 
     def loss_fn(generator: torch.Generator) -> dict[str, torch.Tensor]:
