@@ -49,6 +49,15 @@ class PublicJudges:
 
 
 @dataclass(frozen=True)
+class Aesthetic:
+    """The judge of aesthetic quality: CLIP ViT-L/14 as transformers has it, and the file of LAION's linear head, which a person fetches."""
+
+    __pydantic_config__ = STRICT
+    clip: Part
+    head: str
+
+
+@dataclass(frozen=True)
 class Schedule:
     """How long and how fast to train, with AdamW; every training's own. `seed` decides all that is drawn."""
 
