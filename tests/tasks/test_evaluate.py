@@ -46,7 +46,12 @@ def rendered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     subjects = [{"name": n, "class_noun": n, "placeholder_token": t} for n, t in (("dog", "sks"), ("car", "krk"))]
     (mix / "subjects/about.json").write_text(json.dumps({"subjects": subjects}))
     moving = tuple(replace(toy, motion="jump") for toy in (DOG, CAR))
-    clips = {"animatediff-00": (moving, 8), "animatediff-01": ((DOG, CAR), 8), "text2video_zero-00": ((DOG,), 2), "text2video_zero-01": ((), 2)}
+    clips = {
+        "animatediff-00": (moving, 8),
+        "animatediff-01": ((DOG, CAR), 8),
+        "text2video_zero-00": ((DOG,), 2),
+        "text2video_zero-01": ((), 2),
+    }
     for name, (toys, count) in clips.items():
         write_clip(name, toys, count)
     videos = [{"video": v, "generator": v[:-3], "prompt": "a sks dog, a krk car in the snow"} for v in clips]

@@ -8,7 +8,7 @@ from vd_core.metrics.fidelity import Matches
 def identity_separation(matches: list[Matches]) -> dict[str, float | None]:
     """Means over what stands for a subject in any frame, from its column of the identity matrix (`match_frames`).
 
-    `identity_margin`: the cosine with its own references minus the greatest with another subject's, -1 to 1; higher is better.
+    `identity_margin`: the cosine with its own references minus the greatest with another subject's, -2 to 2; higher is better.
     `collapse_rate`: how often another subject's references are nearer than its own, 0 to 1; lower is better. Both are blind to subjects that are
     missing (`missing_rate` counts those), and None where no subject is found or there is only one.
 
