@@ -25,7 +25,7 @@ def evaluate(section: EvaluateSection, name: str) -> None:
     aesthetic = open_aesthetic(section)
     videos = json.loads((folder / "videos.json").read_text())
     rows: dict[str, list[dict[str, float | None]]] = {}
-    each: dict[str, dict[str, float | None]] = {}
+    each: dict[str, dict[str, float]] = {}
     for video in tqdm(videos, "evaluating", unit="video"):
         frames, prompt = load_numbered(folder / video["video"]), plain_prompt(video["prompt"], subjects)
         figures = judge_clip(judges, frames, references, prompt, aesthetic)
@@ -36,7 +36,7 @@ def evaluate(section: EvaluateSection, name: str) -> None:
         write_json(aside / "videos.json", each)
     write_json(metrics_path(name), means)
     for generator, figures in means.items():
-        print(f"{generator}: " + ", ".join(f"{k.replace('_', ' ')} {v:.3f}" for k, v in figures.items() if v is not None))
+        print(f"{generator}: " + ", ".join(f"{k.replace('_', ' ')} {v:.3f}" for k, v in figures.items()))
 
 
 def open_aesthetic(section: EvaluateSection) -> AestheticJudge | None:

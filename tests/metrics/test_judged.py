@@ -200,3 +200,4 @@ def test_ranking_is_by_the_weakest_subject_and_puts_seams_last() -> None:
 
 def test_average() -> None:
     assert average([{"a": 1.0, "b": 0.0}, {"a": 2.0, "b": 1.0}]) == {"a": 1.5, "b": 0.5}
+    assert average([{"a": None, "b": None}, {"a": 2.0, "b": None}]) == {"a": 2.0}

@@ -73,12 +73,7 @@ def judge_picture(judges: Judges, picture: Image.Image, subjects: list[SubjectRe
     }
 
 
-def average(rows: list[dict[str, float | None]]) -> dict[str, float | None]:
-    """The mean of each figure over the rows of the same keys that have it, to four digits; None if none has."""
-    return {key: mean_of([row[key] for row in rows]) for key in rows[0]}
-
-
-def mean_of(values: list[float | None]) -> float | None:
-    """The mean of what was measured, to four digits; None of nothing."""
-    measured = [v for v in values if v is not None]
-    return round(float(np.mean(measured)), 4) if measured else None
+def average(rows: list[dict[str, float | None]]) -> dict[str, float]:
+    """The mean of each figure over the rows of the same keys that have it, to four digits; a figure that none has is left out."""
+    measured = {key: [v for row in rows if (v := row[key]) is not None] for key in rows[0]}
+    return {key: round(float(np.mean(values)), 4) for key, values in measured.items() if values}
