@@ -36,7 +36,7 @@ from vd_core.files import sha256_of
 from vd_core.inputs.prompts import check_prompts, spoken_prompts, training_prompts
 from vd_core.inputs.subjects import load_subjects
 from vd_core.seeds import seed_for
-from vd_core.settings import Part, PublicJudges
+from vd_core.settings import Aesthetic, Part, PublicJudges
 
 BASE_PARTS = ("tokenizer", "text_encoder", "vae", "unet", "scheduler", "image_encoder")
 
@@ -109,7 +109,7 @@ def build_sections(m: Merged) -> Sections:
             models=clips, judging=judging, device=m.device, seed=m.seed, prompts=m.prompts, sampling=m.sampling, render=m.render
         ),
         encode=EncodeSection(fps=m.encode.fps),
-        evaluate=EvaluateSection(judging=judging, device=m.device),
+        evaluate=EvaluateSection(judging=judging, aesthetic=m.aesthetic, aesthetic_head=hash_head(m.aesthetic), device=m.device),
         export=ExportSection(
             **on,
             base=m.base,
@@ -140,6 +140,11 @@ def hash_judges(judges: str | PublicJudges) -> str | None:
     if isinstance(judges, str):
         return hash_files(judges)
     return join_hashes(*(hash_files(where(part)) for part in (judges.identity, judges.clip, judges.open_detector)))
+
+
+def hash_head(aesthetic: Aesthetic | None) -> str | None:
+    """A hash of the aesthetic judge's head; None if it is not wanted, or not there: it is optional."""
+    return sha256_of(Path(aesthetic.head)) if aesthetic and Path(aesthetic.head).is_file() else None
 
 
 def hash_parts(path: str, parts: tuple[str, ...]) -> str | None:

@@ -49,6 +49,15 @@ class PublicJudges:
 
 
 @dataclass(frozen=True)
+class Aesthetic:
+    """The judge of aesthetic quality: CLIP ViT-L/14 as transformers has it, and the file of LAION's linear head, which a person fetches."""
+
+    __pydantic_config__ = STRICT
+    clip: Part
+    head: str
+
+
+@dataclass(frozen=True)
 class Schedule:
     """How long and how fast to train; every training's own. AdamW's moments in 32 bits, or in 8. `seed` decides all that is drawn.
 

@@ -13,6 +13,9 @@ from tasks.shared.prepared import read_mixed, read_prepared
 from vd_core.inputs.pictures import contact_sheet, load_numbered
 from vd_core.inputs.prompts import plain_prompt
 
+SHOWN = ("subject_fidelity", "missing_rate", "text_fidelity", "temporal_consistency", "stitch_score")
+"""The figures that README shows: the paper's. The file has more."""
+
 TILE = 96
 SIDE = 192
 LABEL, ARROW, GAP = 24, 32, 4
@@ -84,8 +87,8 @@ def reduce_colors(picture: Image.Image) -> Image.Image:
 
 
 def metrics_table(metrics: dict[str, dict[str, float]]) -> str:
-    """Metrics as a Markdown table, a row a generator."""
-    names = list(next(iter(metrics.values())))
+    """The metrics SHOWN as a Markdown table, a row a generator."""
+    names = [n for n in SHOWN if n in next(iter(metrics.values()))]
     rows = [[generator, *(f"{row[n]:.3f}" for n in names)] for generator, row in metrics.items()]
     return as_table(["", *(n.replace("_", " ") for n in names)], rows)
 

@@ -7,6 +7,11 @@ BETTER = {
     "text_fidelity": HIGHER,
     "temporal_consistency": HIGHER,
     "stitch_score": LOWER,
+    "motion_smoothness": HIGHER,
+    "identity_margin": HIGHER,
+    "collapse_rate": LOWER,
+    "imaging_quality": HIGHER,
+    "aesthetic_quality": HIGHER,
 }
 NAMES = {
     "text2video_zero": "Text2Video-Zero",

@@ -12,13 +12,14 @@ from tasks.shared.yaml_files import check_name, overlay, read_yaml
 from vd_core.errors import InputError
 from vd_core.files import replacing
 from vd_core.seeds import seed_for
-from vd_core.settings import MotionSettings, PositiveInt, Precision, PublicJudges, Sampling, Settings, Source
+from vd_core.settings import Aesthetic, MotionSettings, PositiveInt, Precision, PublicJudges, Sampling, Settings, Source
 
 PARAMS, PRESETS = Path("params.yaml"), Path("presets")
 OVERRIDES = (
     "source",
     "license",
     "judges",
+    "aesthetic",
     "placeholder_tokens",
     "method",
     "mix",
@@ -134,6 +135,7 @@ class Merged(Section):
     source: Source
     license: str
     judges: str | PublicJudges
+    aesthetic: Aesthetic | None
     placeholder_tokens: tuple[str, ...]
     precision: Precision
     method: Literal["disen_mix", "plain_mix", "dreambooth", "custom_diffusion", "svdiff"]

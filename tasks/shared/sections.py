@@ -10,7 +10,7 @@ from tasks.shared.paths import settings_path
 from tasks.shared.yaml_files import read_yaml
 from vd_core.errors import InputError
 from vd_core.files import write_text
-from vd_core.settings import MotionSettings, Precision, PublicJudges, Sampling, Settings, Source
+from vd_core.settings import Aesthetic, MotionSettings, Precision, PublicJudges, Sampling, Settings, Source
 
 S = TypeVar("S", bound=Section)
 Device = Literal["auto", "cpu", "cuda"]
@@ -95,6 +95,8 @@ class EncodeSection(Section):
 
 class EvaluateSection(Section):
     judging: Judging
+    aesthetic: Aesthetic | None
+    aesthetic_head: str | None  # a hash of its file
     device: Device
 
 

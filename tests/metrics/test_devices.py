@@ -34,7 +34,9 @@ def judges(monkeypatch: pytest.MonkeyPatch) -> Judges:
         identity, clip = build_identity(CONFIG["identity"]), build_clip(CONFIG["clip"])
     clip.token_embedding.register_forward_pre_hook(refuse_the_cpu)  # "meta" itself takes ids from anywhere
     length = CONFIG["clip"]["text"]["context_length"]
-    return Judges(META, Detector(), ("background",), identity, clip, lambda texts: torch.zeros(len(texts), length, dtype=torch.long), None)
+    return Judges(
+        META, Detector(), ("background",), identity, clip, lambda texts: torch.zeros(len(texts), length, dtype=torch.long), None, False
+    )
 
 
 @pytest.mark.parametrize(

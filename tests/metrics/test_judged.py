@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from vd_core.metrics.clip_scores import temporal_consistency, text_fidelity
-from vd_core.metrics.fidelity import SubjectReference, assign, crop_boxes, detect, refer_to, score_frames, subject_fidelity
+from vd_core.metrics.fidelity import SubjectReference, assign, crop_boxes, detect, match_frames, refer_to, score_frames, subject_fidelity
 from vd_core.metrics.find_subject import find_subject
 from vd_core.metrics.report import average, judge_picture
 
@@ -79,24 +79,28 @@ def frame(*quarters: torch.Tensor) -> torch.Tensor:
     return picture
 
 
+def score(judges: KnownJudges, frames: torch.Tensor, subjects: list[SubjectReference]) -> np.ndarray:
+    return score_frames(match_frames(judges, frames, subjects))
+
+
 def test_both_there_one_missing_none_there() -> None:
-    scores = score_frames(KnownJudges(), torch.stack([frame(BLUE, RED), frame(RED), frame()]), SUBJECTS)
+    scores = score(KnownJudges(), torch.stack([frame(BLUE, RED), frame(RED), frame()]), SUBJECTS)
     np.testing.assert_allclose(scores, [[1, 1], [1, np.nan], [np.nan, np.nan]], atol=1e-6)
     assert subject_fidelity(scores) == {"subject_fidelity": pytest.approx(0.5), "missing_rate": pytest.approx(0.5)}
 
 
 def test_one_toy_cannot_stand_for_two_subjects() -> None:
     blend = (RED + BLUE) / 2**0.5
-    scores = score_frames(KnownJudges(), frame(blend)[None], SUBJECTS)
+    scores = score(KnownJudges(), frame(blend)[None], SUBJECTS)
     assert scores[0].round(3).tolist() == [pytest.approx(0.707, abs=1e-3), pytest.approx(np.nan, nan_ok=True)]
 
 
 def test_a_second_dog_is_no_cat_but_an_unknown_thing_may_be() -> None:
     reddish = torch.tensor([0.8, 0, 0])
-    second_dog, ball = score_frames(KnownJudges(), torch.stack([frame(RED, reddish), frame(RED, BLUE + 0.5)]), SUBJECTS)
+    second_dog, ball = score(KnownJudges(), torch.stack([frame(RED, reddish), frame(RED, BLUE + 0.5)]), SUBJECTS)
     assert second_dog[0].round(3) == 1 and np.isnan(second_dog[1])
     assert 0 < ball[1] < 1
-    both_dogs = score_frames(KnownJudges(), frame(RED, reddish)[None], [SUBJECTS[0], SubjectReference("dog", RED[None])])[0]
+    both_dogs = score(KnownJudges(), frame(RED, reddish)[None], [SUBJECTS[0], SubjectReference("dog", RED[None])])[0]
     assert both_dogs.round(3).tolist() == [1, 1]
 
 
@@ -145,11 +149,11 @@ def test_a_plushie_stands_for_the_plushie_alone() -> None:
     """Under a noun that nobody asked for it stood for the missing dog, and any second dog for the missing plushie."""
     subjects = [SUBJECTS[0], SubjectReference("plushie", GREEN[None])]
     reddish = torch.tensor([0.8, 0.6, 0])
-    both, one, dog = score_frames(OpenJudges(), torch.stack([frame(RED, GREEN), frame(reddish), frame(RED)]), subjects)
+    both, one, dog = score(OpenJudges(), torch.stack([frame(RED, GREEN), frame(reddish), frame(RED)]), subjects)
     assert both.round(1).tolist() == [1, 1]
     assert np.isnan(one[0]) and 0 < one[1] < 1
     assert dog[0].round(3) == 1 and np.isnan(dog[1])
-    alike = score_frames(KnownJudges(), frame(reddish)[None], subjects)[0]
+    alike = score(KnownJudges(), frame(reddish)[None], subjects)[0]
     assert 0 < alike[0] < 1
 
 
@@ -163,7 +167,7 @@ def test_a_tabby_cat_is_a_cat() -> None:
     tabby = SubjectReference("tabby cat", BLUE[None])
     reference = refer_to(KnownJudges(), "tabby cat", frame(RED, BLUE)[None])
     torch.testing.assert_close(reference.embeddings[0], BLUE)
-    scores = score_frames(KnownJudges(), frame(BLUE)[None], [SUBJECTS[0], tabby])[0]
+    scores = score(KnownJudges(), frame(BLUE)[None], [SUBJECTS[0], tabby])[0]
     assert np.isnan(scores[0]) and scores[1].round(3) == 1
 
 
@@ -196,3 +200,4 @@ def test_ranking_is_by_the_weakest_subject_and_puts_seams_last() -> None:
 
 def test_average() -> None:
     assert average([{"a": 1.0, "b": 0.0}, {"a": 2.0, "b": 1.0}]) == {"a": 1.5, "b": 0.5}
+    assert average([{"a": None, "b": None}, {"a": 2.0, "b": None}]) == {"a": 2.0}

@@ -79,23 +79,47 @@ def refer_to(judges: Judges, class_noun: str, pictures: torch.Tensor) -> Subject
     return SubjectReference(class_noun, judges.embed_identity(torch.cat(crops)))
 
 
+@dataclass(frozen=True)
+class Matches:
+    """A frame's identity matrix: `cosines` `[subjects, detections]`, each the mean over a subject's references, and which detection is whose.
+
+    Detection `columns[k]` stands for subject `rows[k]`.
+    """
+
+    cosines: np.ndarray
+    rows: np.ndarray
+    columns: np.ndarray
+
+
 @torch.no_grad()
-def score_frames(judges: Judges, frames: torch.Tensor, subjects: list[SubjectReference]) -> np.ndarray:
-    """The DINO score of every subject in every frame `[f, 3, h, w]` in 0..1: float `[f, subjects]`, NaN where nothing is left for it.
+def match_frames(judges: Judges, frames: torch.Tensor, subjects: list[SubjectReference]) -> list[Matches]:
+    """Every subject's references against every detection, frame by frame of `[f, 3, h, w]` in 0..1.
 
-    A cosine below 0 counts 0: to show something else altogether is no worse than to show nothing.
-
-    Detections are given to the subjects one to one so that the sum of the cosines is greatest: one toy cannot stand for two subjects. What is
+    Detections are given to the subjects one to one so that the sum of the scores is greatest: one toy cannot stand for two subjects. What is
     detected as another subject's noun cannot stand for this one: a second car is no dog.
     """
-    scores = np.full((len(frames), len(subjects)), np.nan)
-    for f, (frame, found) in enumerate(zip(frames, detect(judges, frames), strict=True)):
-        if len(found["boxes"]):
-            embeddings = judges.embed_identity(crop_boxes(frame, found["boxes"], judges.identity.config.image_size))
-            cosines = np.stack([(s.embeddings @ embeddings.T).mean(0).clamp(min=0).numpy() for s in subjects])
-            allowed = may_stand(judges, found["labels"], subjects)
-            rows, columns = assign(np.where(allowed, cosines, FORBIDDEN))
-            scores[f, rows] = np.where(allowed, cosines, np.nan)[rows, columns]
+    size, matches = judges.identity.config.image_size, []
+    for frame, found in zip(frames, detect(judges, frames), strict=True):
+        if not len(found["boxes"]):
+            matches.append(Matches(np.zeros((len(subjects), 0)), np.zeros(0, int), np.zeros(0, int)))
+            continue
+        embeddings = judges.embed_identity(crop_boxes(frame, found["boxes"], size))
+        cosines = np.stack([(s.embeddings @ embeddings.T).mean(0).numpy() for s in subjects])
+        allowed = may_stand(judges, found["labels"], subjects)
+        rows, columns = assign(np.where(allowed, cosines.clip(min=0), FORBIDDEN))
+        kept = allowed[rows, columns]
+        matches.append(Matches(cosines, rows[kept], columns[kept]))
+    return matches
+
+
+def score_frames(matches: list[Matches]) -> np.ndarray:
+    """The DINO score of every subject in every frame: float `[f, subjects]`, NaN where no detection is left for it.
+
+    A cosine below 0 counts 0: to show something else altogether is no worse than to show nothing.
+    """
+    scores = np.full((len(matches), len(matches[0].cosines)), np.nan)
+    for f, m in enumerate(matches):
+        scores[f, m.rows] = m.cosines[m.rows, m.columns].clip(min=0)
     return scores
 
 

@@ -53,7 +53,8 @@ class Judges:
     """`detector(list of [3, h, w] in 0..1)` as torchvision's; `identity` and `clip` take what `normalise` gives. All lie on `device`.
 
     `labels` names the detector's classes (index 0 is the background), then the open detector's nouns, if some subject needs one;
-    `tokenize(texts)` gives CLIP's ids `[b, n]`. What the methods take may lie anywhere; what they give lies on the CPU.
+    `tokenize(texts)` gives CLIP's ids `[b, n]`. `of_photographs`: CLIP has learned photographs and the words for how good they are.
+    What the methods take may lie anywhere; what they give lies on the CPU.
     """
 
     device: torch.device
@@ -63,6 +64,7 @@ class Judges:
     clip: nn.Module
     tokenize: Callable[[list[str]], torch.Tensor]
     open_detector: OpenDetector | None
+    of_photographs: bool
 
     @torch.no_grad()
     def detections(self, pictures: Iterable[torch.Tensor]) -> list[dict[str, torch.Tensor]]:
@@ -144,7 +146,7 @@ def load_local_judges(folder: Path, device: torch.device) -> Judges:
         length = config["clip"]["text"]["context_length"]
         return tokenizer(texts, padding="max_length", truncation=True, max_length=length, return_tensors="pt").input_ids
 
-    return Judges(device, detector, ("background", *config["labels"]), identity, clip, tokenize, None)
+    return Judges(device, detector, ("background", *config["labels"]), identity, clip, tokenize, None, of_photographs=False)
 
 
 def load_public_judges(judges: PublicJudges, device: torch.device, class_nouns: Sequence[str]) -> Judges:
@@ -165,7 +167,8 @@ def load_public_judges(judges: PublicJudges, device: torch.device, class_nouns: 
     if unknown:
         known = dict.fromkeys(noun for n in class_nouns if (noun := known_noun(COCO_NOUNS, n)))
         open_detector = load_open_detector(judges.open_detector, device, unknown, tuple(known))
-    return Judges(device, detector, (*labels, *unknown), identity, clip, open_clip.get_tokenizer("ViT-B-32"), open_detector)
+    tokenize = open_clip.get_tokenizer("ViT-B-32")
+    return Judges(device, detector, (*labels, *unknown), identity, clip, tokenize, open_detector, of_photographs=True)
 
 
 def load_public_detector() -> tuple[FasterRCNN, tuple[str, ...]]:

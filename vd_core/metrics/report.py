@@ -8,9 +8,14 @@ import torch
 from PIL import Image
 
 from vd_core.bases.hub import loading
+from vd_core.metrics.aesthetic_quality import AestheticJudge, aesthetic_quality
 from vd_core.metrics.clip_scores import temporal_consistency, text_fidelity
-from vd_core.metrics.fidelity import SubjectReference, score_frames, subject_fidelity
+from vd_core.metrics.fidelity import SubjectReference, match_frames, score_frames, subject_fidelity
+from vd_core.metrics.identity_matrix import identity_separation
+from vd_core.metrics.imaging_quality import imaging_quality
 from vd_core.metrics.judges import Judges, load_local_judges, load_public_judges
+from vd_core.metrics.motion_amplitude import motion_amplitude
+from vd_core.metrics.motion_smoothness import motion_smoothness
 from vd_core.metrics.stitch import has_seam, stitch_score
 from vd_core.settings import Part, PublicJudges
 
@@ -28,14 +33,25 @@ def to_unit(pictures: list[Image.Image]) -> torch.Tensor:
     return torch.from_numpy(np.stack([np.asarray(p) for p in pictures])).permute(0, 3, 1, 2).float() / 255
 
 
-def judge_clip(judges: Judges, frames: list[Image.Image], subjects: list[SubjectReference], prompt: str) -> dict[str, float]:
-    """The paper's four figures of one clip, and the missing rate."""
-    pixels = to_unit(frames)
+def judge_clip(
+    judges: Judges, frames: list[Image.Image], subjects: list[SubjectReference], prompt: str, aesthetic: AestheticJudge | None
+) -> dict[str, float | None]:
+    """All figures of one clip: the paper's, and those that show what they hide. None: nothing to measure.
+
+    `imaging_quality` only by judges of photographs, `aesthetic_quality` only if there is its judge.
+    """
+    pixels, arrays = to_unit(frames), [np.asarray(f) for f in frames]
+    matches = match_frames(judges, pixels, subjects)
     return {
-        **subject_fidelity(score_frames(judges, pixels, subjects)),
+        **subject_fidelity(score_frames(matches)),
+        **identity_separation(matches),
         "text_fidelity": text_fidelity(judges, pixels, prompt),
         "temporal_consistency": temporal_consistency(judges, pixels),
-        "stitch_score": stitch_score([np.asarray(f) for f in frames]),
+        "stitch_score": stitch_score(arrays),
+        "motion_smoothness": motion_smoothness(arrays),
+        "motion_amplitude": motion_amplitude(arrays),
+        **({"imaging_quality": imaging_quality(judges, pixels)} if judges.of_photographs else {}),
+        **({"aesthetic_quality": aesthetic_quality(aesthetic, pixels)} if aesthetic else {}),
     }
 
 
@@ -45,7 +61,7 @@ def judge_picture(judges: Judges, picture: Image.Image, subjects: list[SubjectRe
     The rank score is the weakest subject's identity: a picture is worth what its worst subject is; a seam puts it last.
     """
     pixels = to_unit([picture])
-    scores = score_frames(judges, pixels, subjects)[0]
+    scores = score_frames(match_frames(judges, pixels, subjects))[0]
     identity = np.nan_to_num(scores)
     stitched = has_seam(np.asarray(picture))
     return {
@@ -57,6 +73,7 @@ def judge_picture(judges: Judges, picture: Image.Image, subjects: list[SubjectRe
     }
 
 
-def average(rows: list[dict[str, float]]) -> dict[str, float]:
-    """The mean of each figure over rows of the same keys, to four digits."""
-    return {key: round(float(np.mean([row[key] for row in rows])), 4) for key in rows[0]}
+def average(rows: list[dict[str, float | None]]) -> dict[str, float]:
+    """The mean of each figure over the rows of the same keys that have it, to four digits; a figure that none has is left out."""
+    measured = {key: [v for row in rows if (v := row[key]) is not None] for key in rows[0]}
+    return {key: round(float(np.mean(values)), 4) for key, values in measured.items() if values}

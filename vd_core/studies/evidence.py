@@ -26,6 +26,7 @@ from vd_core.metrics.report import judge_picture, to_unit
 from vd_core.metrics.stitch import has_seam
 from vd_core.seeds import seed_for
 from vd_core.settings import Settings
+from vd_core.toybox.reading.binding import attribute_binding
 from vd_core.toybox.reading.reader import AttributeReader, load_reader, read_picture
 from vd_core.toybox.world.demo import SEED, draw_subject
 from vd_core.toybox.world.scenes import RARE_WORDS
@@ -161,30 +162,15 @@ def refinetune(
 
 
 def read_row(jury: Jury, picture: Image.Image, known: list[SubjectReference], toys: Toys, prompt: str) -> dict[str, Any]:
-    """The figures of one picture of `toys`, each the mean over its subjects.
-
-    `fidelity` and `missing` by detection and identity, as the paper has them. By the attribute reader: `absent` (no toy of the kind is read),
-    `binding` (a toy of the kind has its own color), `full_binding` (and its own second color and pattern), `blend` (it has another subject's
-    color).
+    """The figures of one picture of `toys`, each the mean over them: `fidelity` and `missing` by detection and identity, as the paper has them,
+    `text_fidelity`, `stitched`, and those of `attribute_binding`.
     """
     figures = judge_picture(jury.judges, picture, known, prompt)
-    found = read_picture(jury.judges, jury.reader, picture)
-    absent, binding, full, blend = [], [], [], []
-    for kind, (colour, trim, pattern) in toys.items():
-        own = [r for r in found if r["kind"] == kind]
-        others = {c for k, (c, _, _) in toys.items() if k != kind} - {colour}
-        absent.append(not own)
-        binding.append(any(r["colour"] == colour for r in own))
-        full.append(any((r["colour"], r["trim"], r["pattern"]) == (colour, trim, pattern) for r in own))
-        blend.append(any(r["colour"] in others for r in own))
     n = len(toys)
     return {
         "fidelity": sum(figures["identity"]) / n,
         "missing": figures["missing"] / n,
-        "absent": sum(absent) / n,
-        "binding": sum(binding) / n,
-        "full_binding": sum(full) / n,
-        "blend": sum(blend) / n,
+        **attribute_binding(read_picture(jury.judges, jury.reader, picture), toys),
         "text_fidelity": figures["text_fidelity"],
         "stitched": float(figures["stitched"]),
         "subjects": n,

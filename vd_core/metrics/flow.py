@@ -1,0 +1,16 @@
+"""Optical flow by DIS (Kroeger et al., arXiv:1603.03590), which OpenCV has without weights (Apache-2.0)."""
+
+import cv2
+import numpy as np
+
+FLOW_SIDE = 256
+"""Pixels of the side that flow is found at: DIS's patches of 8 pixels see too little of a 64-pixel picture."""
+
+
+def dense_flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Where each pixel of `first` is in `second`, less where it was: float32 `[h, w, 2]` (x, y) in pixels of the pictures, uint8 RGB `[h, w, 3]`."""
+    height, width = first.shape[:2]
+    size, how = (FLOW_SIDE, FLOW_SIDE), cv2.INTER_CUBIC if width < FLOW_SIDE else cv2.INTER_AREA
+    gray = [cv2.resize(cv2.cvtColor(p, cv2.COLOR_RGB2GRAY), size, interpolation=how) for p in (first, second)]
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(gray[0], gray[1], np.zeros((*size, 2), np.float32))
+    return cv2.resize(flow, (width, height)) * np.float32([width / FLOW_SIDE, height / FLOW_SIDE])
