@@ -11,7 +11,7 @@ def build_optimizer(groups: list[dict], schedule: Schedule) -> torch.optim.Optim
     if schedule.optimizer == "adamw":
         return torch.optim.AdamW(groups, fused=True)
     try:
-        from bitsandbytes.optim import AdamW8bit
+        from bitsandbytes.optim import AdamW8bit  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise InputError("optimizer: adamw_8bit needs bitsandbytes; 'pip install bitsandbytes', or take optimizer: adamw") from None
     return AdamW8bit(groups)
