@@ -79,7 +79,7 @@ def changed(tmp_path: Path, name: str, change: Callable[[dict[str, Any]], object
         (lambda e: e.update(seeds=5), "seeds: Input should be 4"),
         (lambda e: e.update(more=1), "more: Extra inputs"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_is_no_edition_is_refused_in_one_line(change: Callable[[dict], object], said: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=said) as refused:
