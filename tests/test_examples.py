@@ -50,6 +50,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "export"
 
 
+@pytest.mark.slow
 def test_the_script_draws_with_diffusers_alone(bundle: Path, tmp_path: Path) -> None:
     script = ROOT / "examples/use_in_diffusers.py"
     assert not {name.split(".")[0] for name in imported_names(script.read_text())} & {"vd_core", "tasks", "flows"}

@@ -57,7 +57,7 @@ def test_the_warp_repeats_no_latent(side: int) -> None:
         assert len(inside.unique()) == inside.numel()
 
 
-@pytest.mark.parametrize("side", [8, 16, 64])
+@pytest.mark.parametrize("side", [8, 16, pytest.param(64, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", ["sd1"], indirect=True)
 def test_a_clip_is_diffusers_own(base: Base, side: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Equal settings, first-order solver (of the second, diffusers hands frame 1's memory to all frames): the final latents to 1e-3."""

@@ -112,7 +112,7 @@ def run(stage: str, environment: dict[str, str]) -> str:
 
 
 @pytest.mark.parametrize("kind", ["sd1"])
-@pytest.mark.parametrize("stage", ["sample", "evaluate"])
+@pytest.mark.parametrize("stage", [pytest.param("sample", marks=pytest.mark.slow), "evaluate"])
 def test_without_network_a_stage_says_in_one_line_what_is_missing(workspace: Path, stage: str, offline: dict[str, str]) -> None:
     run_stages("mix")
     settings = Path("runs/toys/settings.yaml")

@@ -32,6 +32,7 @@ def test_a_kill_while_writing_leaves_the_last_good_output(tmp_path: Path, monkey
     assert (target / "a").read_text() == "old"
 
 
+@pytest.mark.parametrize("kind", ["sd1"], indirect=True)
 def test_the_command_line_says_one_line_and_exits_1(workspace: Path) -> None:
     run_stages()
     (workspace / "data" / "toys" / "dog" / "0.png").write_text("broken")

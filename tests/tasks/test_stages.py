@@ -34,6 +34,7 @@ def test_from_pictures_to_videos(workspace: Path, kind: str) -> None:
     assert not list(Path("runs/toys").glob(".*"))
 
 
+@pytest.mark.parametrize("kind", ["sd1"], indirect=True)
 def test_neither_the_stitch_prompt_nor_the_visual_adapter_reaches_generation(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every text that candidates and videos are made of, and the bytes of both without the visual adapter's file."""
     told: list[str] = []
