@@ -19,7 +19,7 @@ test: .venv/ready            ## all tests but the slow ones
 	$(BIN)/python -m pytest
 
 test-slow: .venv/ready       ## the slow tests: the whole pipeline through DVC, runs that wait on a real server
-	$(BIN)/python -m pytest -m slow --numprocesses 0
+	$(BIN)/python -m pytest -m slow
 
 test-browser: .venv/ready    ## a person with a mouse in the Prefect UI; needs chromium (apt-get install chromium)
 	$(BIN)/python -m pytest -m browser --numprocesses 0
