@@ -19,8 +19,9 @@ from flows.reproduce import reproduce, require_git, restore
 from flows.server import connected, require_server
 from flows.terminal import one_line_errors
 from tasks.checks.everything import refuse
-from tasks.shared.params import load_params, merge, raise_sampling_round
+from tasks.shared.params import load_params, merge
 from tasks.shared.paths import metrics_path, page_path, picks_path, run_folder
+from tasks.shared.sampling_round import raise_sampling_round
 
 ROOT = Path(__file__).resolve().parent.parent
 

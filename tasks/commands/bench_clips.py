@@ -19,7 +19,7 @@ from vd_core.bases.stable_diffusion import Base, load_base
 from vd_core.errors import InputError
 from vd_core.generation.pictures import generate_pictures
 from vd_core.metrics.judges import load_local_judges
-from vd_core.studies.clips import Scene, choose_scenes, compare_clips, judge_clip
+from vd_core.studies.clips import Scene, choose_scenes, compare_clips, judge_drawn_clip
 from vd_core.studies.generators import FRAMES, Make, open_version
 from vd_core.studies.timing import forget_peak, peak_megabytes, summarise, time_alternating
 from vd_core.toybox.reading.reader import load_reader
@@ -62,7 +62,7 @@ def compare_as_shipped(merged: Merged, generator: str, scenes: list[Scene]) -> t
     for i in range(len(scenes)):
         for name, own in time_alternating(runs, [i]).items():
             seconds[name] += own
-            judged[name].append(judge_clip(judges, reader, clips[name], scenes[i]))
+            judged[name].append(judge_drawn_clip(judges, reader, clips[name], scenes[i]))
     shipped, fast = (
         summarise(seconds[name], seconds["peer"])
         | {"seconds_a_clip": {k: median_of(seconds[k]) for k in (name, "peer")}, "judged": compare_clips(judged[name], judged["peer"])}

@@ -5,7 +5,6 @@ Weights mean nothing here: what it shows is shapes, names, tokens, seconds and m
 
 import json
 import os
-import re
 import runpy
 import shutil
 import subprocess
@@ -27,6 +26,7 @@ from tasks.shared.yaml_files import overlay, read_yaml
 from vd_core.bases.published import Name, build_published
 from vd_core.files import write_json
 from vd_core.studies.random_judges import build_random_judges
+from vd_core.studies.timing import peak_megabytes
 
 ROOT = Path(__file__).resolve().parents[2]
 OUT, DOCUMENT = ROOT / "metrics" / "fullsize.json", ROOT / "README.md"
@@ -98,13 +98,7 @@ def say_peak(stage: str, report: Path) -> None:
         if ended.code:
             raise
     sys.argv = argv
-    peak = torch.cuda.max_memory_allocated() / 1e9 if torch.cuda.is_available() else resident_gigabytes()
-    write_json(report, {"gigabytes": round(peak, 2)})
-
-
-def resident_gigabytes() -> float:
-    """The peak of this process's resident memory; Linux's own count."""
-    return float(re.findall(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[0]) * 1024 / 1e9
+    write_json(report, {"gigabytes": round(peak_megabytes(torch.cuda.is_available()) / 1e3, 2)})
 
 
 def render_by_one(folder: Path, name: str, generator: str) -> dict[str, float]:

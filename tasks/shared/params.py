@@ -4,13 +4,10 @@ import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from ruamel.yaml import YAML
 
 from tasks.shared.yaml_files import check_name, overlay, read_yaml
 from vd_core.errors import InputError
-from vd_core.files import replacing
 from vd_core.seeds import seed_for
 from vd_core.settings import Aesthetic, MotionSettings, PositiveInt, Precision, PublicJudges, Sampling, Settings, Source
 
@@ -207,18 +204,6 @@ def with_seeds(raw: dict[str, Any], seed: int) -> dict[str, Any]:
     for stage, part in (("finetune", finetune), ("motion", training)):
         part["schedule"] = dict(part.get("schedule") or {}) | {"seed": seed_for(stage, seed)}
     return raw | {"finetune": finetune, "motion": motion | {"training": training}}
-
-
-def raise_sampling_round(name: str, path: Path = PARAMS) -> int:
-    """Ask for other HLR candidates: raise `combinations.<name>.sampling_round` by one in the file, comments and all else kept. Returns it."""
-    document = YAML()
-    document.preserve_quotes, document.width = True, 4096
-    document.indent(mapping=2, sequence=4, offset=2)
-    with FileLock(path.with_suffix(".lock.tmp")), replacing(path) as aside:
-        content = document.load(path)
-        content["combinations"][name]["sampling_round"] += 1
-        document.dump(content, aside)
-    return content["combinations"][name]["sampling_round"]
 
 
 def explain(error: ValidationError) -> str:

@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from tasks.settings import build_sections, settings
-from tasks.shared.params import PRESETS, load_params, merge, raise_sampling_round
+from tasks.shared.params import PRESETS, load_params, merge
+from tasks.shared.sampling_round import raise_sampling_round
 from tasks.shared.sections import FinetuneSection, read_section
 from tasks.shared.yaml_files import overlay, read_yaml
 from tests.helpers.workspace import change, change_combination, run_stages

@@ -39,7 +39,7 @@ def choose_scenes(count: int, seed: int) -> list[Scene]:
 
 
 @torch.no_grad()
-def judge_clip(judges: Judges, reader: AttributeReader, clip: torch.Tensor, scene: Scene) -> dict[str, float]:
+def judge_drawn_clip(judges: Judges, reader: AttributeReader, clip: torch.Tensor, scene: Scene) -> dict[str, float]:
     """Figures of a clip `[f, 3, h, w]` in [-1, 1].
 
     `fidelity`: the share of its frames (every third) where a toy of the named kind and color is seen. `clip_t`: CLIP's cosine with the prompt.

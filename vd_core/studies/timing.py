@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+KIB = 1024  # bytes: what Linux counts in
 STATUS, PEAK = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -49,5 +50,5 @@ def peak_megabytes(on_gpu: bool) -> float:
     if on_gpu:
         return torch.cuda.max_memory_allocated() / 1e6
     if STATUS.exists():
-        return float(re.findall(r"VmHWM:\s+(\d+)", STATUS.read_text())[0]) / 1e3
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+        return float(re.findall(r"VmHWM:\s+(\d+)", STATUS.read_text())[0]) * KIB / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIB / 1e6
