@@ -6,10 +6,10 @@ import sys
 from typing import Any
 
 MEASURE = """
-import json, resource
-from pathlib import Path
+import json
 {imports}
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+from vd_core.studies.timing import peak_megabytes
+peak = lambda: peak_megabytes(False)
 before = peak()
 result = {expression}
 print(json.dumps([result, peak() - before]))

@@ -22,6 +22,7 @@ from transformers import (
     CLIPVisionModelWithProjection,
 )
 
+from vd_core.bases.casting import cast_weights
 from vd_core.bases.hub import loading, where
 from vd_core.bases.latents import LatentsCache
 from vd_core.bases.noise import Noised, add_noise
@@ -66,7 +67,8 @@ class Base:
 
     @cached_property
     def unet(self) -> UNet2DConditionModel:
-        return self.read_part("unet", UNet2DConditionModel.from_pretrained, torch_dtype=self.dtype)
+        unet = self.read_part("unet", UNet2DConditionModel.from_pretrained, torch_dtype=self.read_dtype)
+        return cast_weights(unet, self.dtype)
 
     @cached_property
     def image_encoder(self) -> CLIPVisionModelWithProjection:
@@ -76,7 +78,12 @@ class Base:
     @cached_property
     def motion_adapter(self) -> MotionAdapter | None:
         adapter = self.source.motion_adapter
-        return self.read(MotionAdapter.from_pretrained, adapter, torch_dtype=self.dtype) if adapter else None
+        return cast_weights(self.read(MotionAdapter.from_pretrained, adapter, torch_dtype=self.read_dtype), self.dtype) if adapter else None
+
+    @property
+    def read_dtype(self) -> torch.dtype:
+        """What large networks are read in: on a CPU as published weights are, so that they are mapped, and cast afterwards."""
+        return torch.float32 if self.device.type == "cpu" else self.dtype
 
     @cached_property
     def latents_cache(self) -> LatentsCache | None:
