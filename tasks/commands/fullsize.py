@@ -11,10 +11,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import torch
 import typer
@@ -42,6 +44,7 @@ SHORT: dict[str, Any] = {
 }
 """What a short run changes of a base's preset: all sizes, frames and batches stay."""
 Figures = dict[str, dict[str, float]]
+Built = TypeVar("Built")
 SIZES = {"sd15": "Stable Diffusion 1.5", "sd21": "Stable Diffusion 2.1"}
 
 
@@ -50,9 +53,9 @@ def write_project(name: Name, folder: Path, sample_size: int, device: str) -> No
     base = folder / "base"
     if not (base / "ready").exists():
         shutil.rmtree(base, ignore_errors=True)
-        build_published(name, base, sample_size)
+        build_apart(build_published, name, base, sample_size)
         (base / "ready").touch()
-    judges = build_random_judges(folder / "judges", folder / "torch")
+    judges = build_apart(build_random_judges, folder / "judges", folder / "torch")
     part = {"revision": None}
     adapter = {"path": str(base / "motion_adapter"), **part} if (base / "motion_adapter").is_dir() else None
     source = {
@@ -68,6 +71,12 @@ def write_project(name: Name, folder: Path, sample_size: int, device: str) -> No
         folder / "params.yaml", {"base": name, "seed": 0, "device": device, "processes": 1, "combinations": {COMBINATION: combination}}
     )
     shutil.copytree(ROOT / "data" / "toys", folder / "data" / COMBINATION, dirs_exist_ok=True)
+
+
+def build_apart(build: Callable[..., Built], *arguments: Any) -> Built:
+    """What `build` gives, in a process of its own: the weights that it draws would stay in this one's memory beside every stage."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(build, *arguments).result()
 
 
 def write_yaml(path: Path, content: dict[str, Any]) -> None:

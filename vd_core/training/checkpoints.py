@@ -28,7 +28,7 @@ def save_checkpoint(
     tensors = {f"model.{k}": p for k, p in parameters.items()} | dict(others)
     for name, parameter in parameters.items():
         tensors |= {f"optimizer.{name}.{k}": torch.as_tensor(v) for k, v in optimizer.state[parameter].items()}
-    tensors = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
+    tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
     with replacing(path) as aside:
         save_file(tensors, aside, {"step": json.dumps(step), "fingerprint": fingerprint, "window": json.dumps(list(window))})
 
@@ -60,7 +60,7 @@ def restore(value: torch.Tensor, device: torch.device) -> torch.Tensor | int:
 def save_parameters(path: Path, parameters: Named) -> None:
     """Write parameters alone."""
     with replacing(path) as aside:
-        save_file({k: p.detach().cpu().clone().contiguous() for k, p in parameters.items()}, aside)
+        save_file({k: p.detach().cpu().contiguous() for k, p in parameters.items()}, aside)
 
 
 @torch.no_grad()
