@@ -17,6 +17,11 @@ def run_folder(combination: str, stage: str) -> Path:
     return Path("runs") / combination / stage
 
 
+def checkpoint_folder(combination: str, stage: str) -> Path:
+    """Where a training keeps its checkpoint, logs and sample pictures while it runs."""
+    return CACHE / "checkpoints" / combination / stage
+
+
 def page_path(combination: str) -> Path:
     """The page that shows everything of a run."""
     return run_folder(combination, "export") / "index.html"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from accelerate import PartialState
 
-from tasks.shared.paths import CACHE, curves_path
+from tasks.shared.paths import CACHE, checkpoint_folder, curves_path
 from tasks.shared.plots import draw_losses
 from vd_core.errors import InputError
 from vd_core.files import write_text
@@ -22,7 +22,7 @@ CURVES = {"losses": "step,loss\n", "validation": "step,score\n"}
 
 def open_progress(combination: str, stage: str, validate: Validate | None = None) -> Progress:
     """Where a stage keeps its checkpoint and logs while it trains, and TensorBoard's events: outside what DVC and git track."""
-    return Progress(CACHE / "checkpoints" / combination / stage, CACHE / "tensorboard" / combination / stage, validate)
+    return Progress(checkpoint_folder(combination, stage), CACHE / "tensorboard" / combination / stage, validate)
 
 
 def publish_progress(progress: Progress, folder: Path, title: str) -> None:

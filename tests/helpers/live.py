@@ -117,9 +117,10 @@ class Live:
         wait_for(asked, 300, f"question {number}")
         time.sleep(1)  # the form is saved just after the state
 
-    def resume(self, run: UUID, candidates: list[str], chosen_by: str = "Ann") -> dict:
+    def resume(self, run: UUID, candidates: list[str], chosen_by: str = "Ann", sample_again: bool = False) -> dict:
         """Answer the form; the server's reply."""
-        return self.post(f"/flow_runs/{run}/resume", {"run_input": {"candidates": candidates, "chosen_by": chosen_by}})
+        answer = {"candidates": candidates, "sample_again": sample_again, "chosen_by": chosen_by}
+        return self.post(f"/flow_runs/{run}/resume", {"run_input": answer})
 
     def logs(self, run: UUID) -> list[str]:
         """What the run has said."""
