@@ -49,6 +49,7 @@ def describe(combination: str, candidates: list[Candidate], min_picks: int, dead
     again = f"**Please choose again: {problem}.**\n\n" if problem else ""
     sheet = candidates[0].path.parent / "sheet.jpg"
     question = f"**Which pictures of {combination} are good?** Choose at least {min_picks}."
-    legend = f"Without a number: your own pictures. With one: the candidates, best first by our metrics; {link_to(sheet, 'the sheet in full size')}."
+    full_size = f"{link_to(sheet, 'the sheet in full size')} (Ctrl-click keeps this form open)"
+    legend = f"Without a number: your own pictures. With one: the candidates, best first by our metrics; {full_size}."
     until = f"Choose until {deadline:%Y-%m-%d %H:%M} UTC. Later, start the run again: finished stages come back from the cache, and you are asked again."
     return f"{again}{question} {legend}\n\n{show_picture(sheet)}\n\n{until}"

@@ -60,7 +60,7 @@ def choose(page: Page, form: Locator, number: str) -> None:
 def asked(live: Live) -> UUID:
     """A run that waits for a choice."""
     flow_run = live.run_deployment(combination="toys", approval="ask")
-    live.wait_for_question(flow_run, 1)
+    live.wait_for_question(flow_run, 1, seconds=900)
     return flow_run
 
 
@@ -72,7 +72,7 @@ def test_other_candidates_are_asked_for_on_a_phone(live: Live, asked: UUID, phon
     form.get_by_role("switch").tap()
     form.get_by_role("button", name="Resume").tap()
     form.wait_for(state="hidden")
-    live.wait_for_question(asked, 2)
+    live.wait_for_question(asked, 2, seconds=900)
     assert not set(before) & {c.sha256 for c in read_candidates(live.project / "runs/toys/sample")}
 
 

@@ -107,14 +107,14 @@ class Live:
             raise AssertionError(f"the run is {now}\n" + "\n".join(self.logs(run)[-15:]))
         return now
 
-    def wait_for_question(self, run: UUID, number: int) -> None:
+    def wait_for_question(self, run: UUID, number: int, seconds: float = 300) -> None:
         """Wait until the run has asked `number` times and waits."""
 
         def asked() -> bool:
             keys = self.get(f"/flow_runs/{run}")["empirical_policy"]["pause_keys"] or []
             return len(keys) == number and self.checked_state(run) == "Suspended"
 
-        wait_for(asked, 300, f"question {number}")
+        wait_for(asked, seconds, f"question {number}")
         time.sleep(1)  # the form is saved just after the state
 
     def resume(self, run: UUID, candidates: list[str], chosen_by: str = "Ann", sample_again: bool = False) -> dict:
