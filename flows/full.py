@@ -48,7 +48,21 @@ def full(
     else:
         drop_tracebacks()
     stop_waiting(combination)
-    load_params().combination(combination)
+    owner = load_params().combination(combination).finetune_from
+    finetune(owner, approval, wait_days)
+    if owner != combination:
+        take(combination)
+    reproduce("motion", combination)
+    reproduce("swap", combination)
+    reproduce("render", combination)
+    reproduce("encode", combination)
+    reproduce("evaluate", combination)
+    reproduce("export", combination)
+    return report(combination)
+
+
+def finetune(combination: str, approval: Approval, wait_days: float) -> None:
+    """All that it takes to have the finetuned subjects of a combination."""
     refuse(combination)
     restore(combination)
     reproduce("settings", combination)
@@ -60,13 +74,14 @@ def full(
         reproduce("settings", combination)
         reproduce("sample", combination)
     reproduce("refinetune", combination)
-    reproduce("motion", combination)
-    reproduce("swap", combination)
-    reproduce("render", combination)
-    reproduce("encode", combination)
-    reproduce("evaluate", combination)
-    reproduce("export", combination)
-    return report(combination)
+
+
+def take(combination: str) -> None:
+    """Prepare a combination that takes another's finetuned subjects; three of these stages have nothing to do, and DVC is to know it."""
+    refuse(combination)
+    restore(combination)
+    for stage in ("settings", "mix", "finetune", "sample", "refinetune"):
+        reproduce(stage, combination)
 
 
 def report(combination: str) -> dict:

@@ -7,6 +7,7 @@ from tasks.shared.paths import picks_path, run_folder
 from tasks.shared.picks import describe_scores, read_candidates
 from tasks.shared.prepared import read_prepared
 from tasks.shared.sections import SampleSection
+from tasks.shared.taking import take
 from vd_core.bases.encode import embed_prompts
 from vd_core.customisation.load import load_customisation
 from vd_core.files import sha256_of, write_json
@@ -18,6 +19,9 @@ from vd_core.seeds import seed_for
 
 def sample(section: SampleSection, name: str) -> None:
     """Sample, score and rank candidate pictures of all subjects together."""
+    if section.finetune_from != name:
+        take(section.finetune_from, name, "sample")
+        return
     prepared, count, sampling = read_prepared(name), section.candidates, section.sampling
     subjects = prepared.subjects
     require_judges(section.judging, subjects)

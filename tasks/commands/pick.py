@@ -20,6 +20,8 @@ def main(
     """Write the choice to picks/<combination>.yaml, or list the candidates with their scores."""
     try:
         merged, folder = merge(load_params(), combination), run_folder(combination, "sample")
+        if merged.finetune_from != combination:
+            raise InputError(f"{combination} takes the finetuned subjects of {merged.finetune_from}; choose there")
         candidates = read_candidates(folder)
         if not numbers:
             print(folder / "sheet.jpg", *scores_in_words(merged.subjects, candidates), sep="\n")
