@@ -47,6 +47,11 @@ def curves_path(kind: str, combination: str, stage: str) -> Path:
     return Path("metrics") / kind / f"{combination}-{stage}.csv"
 
 
+def picture_path(combination: str, stage: str) -> Path:
+    """A training's losses as a picture, for `dvc plots` without a network."""
+    return Path("metrics") / "curves" / f"{combination}-{stage}.png"
+
+
 def metrics_path(combination: str) -> Path:
     """The figures of the videos."""
     return Path("metrics") / f"{combination}.json"
