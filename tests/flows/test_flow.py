@@ -70,10 +70,11 @@ def play(monkeypatch: pytest.MonkeyPatch, failing: str = "", cached: str = "") -
     asked: list[str] = []
 
     def start(command: str, *arguments: str) -> subprocess.Popen:
+        stage, combination = arguments[-1].split("@")
         if command == "checkout":
-            assert arguments[-len(STAGES) :] == tuple(f"{s}@toys" for s in STAGES)
+            assert arguments[-len(STAGES) :] == tuple(f"{s}@{combination}" for s in STAGES)
             return start_group(["true"], dict(os.environ), subprocess.PIPE)
-        stage = arguments[-1].removesuffix("@toys")
+        stage += f"@{combination}" * (combination != "toys")
         asked.append(stage)
         says = {failing: f"print('error: {stage} broke'); raise SystemExit(1)", cached: "print('Stage didn\\'t change, skipping')"}
         code = f"print('working {stage}'); " + says.get(stage, "print(' 50%|#####     | 1/2')")
@@ -98,6 +99,20 @@ def test_all_stages_in_order(project: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert picks.approval == "auto"
     assert artifacts("toys-result") == 1 and artifacts("toys-sample") == artifacts("toys-sample-progress") == 1
     assert [p.name for p in resolve_picks(picks, read_candidates(Path("runs/toys/sample")), 1)] == ["001.png"]
+
+
+def test_the_subjects_of_another_combination_are_brought_up_to_date_first(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nothing is finetuned in the one that takes them."""
+    params = read_yaml(Path("params.yaml"))
+    params["combinations"]["again"] = params["combinations"]["toys"] | {"motion_prompt": None}
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    Path("data/again").mkdir()
+    shutil.copytree("runs/toys", "runs/again")
+    shutil.copy("metrics/toys.json", "metrics/again.json")
+    asked = play(monkeypatch)
+    flows.full.full("again", "auto")
+    assert asked == [*STAGES[:5], *(f"{s}@again" for s in STAGES)]
+    assert not Path("picks/again.yaml").exists()
 
 
 def test_a_failing_stage_stops_the_flow_with_its_own_word(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
