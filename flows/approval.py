@@ -8,7 +8,8 @@ from typing import Literal
 from prefect import get_client, get_run_logger, runtime, suspend_flow_run
 
 from flows.artifacts import publish_choice
-from flows.form import SAMPLE_AGAIN, build_form
+from flows.form import build_form, describe
+from flows.waiting import start_waiting
 from tasks.shared.params import load_params, merge
 from tasks.shared.paths import picks_path, run_folder
 from tasks.shared.picks import Candidate, Picks, digest_of, pick_candidates, read_candidates, read_picks, resolve_picks, write_picks
@@ -64,15 +65,18 @@ def ask(combination: str, candidates: list[Candidate], min_picks: int, wait_days
             f"nobody can be asked in a run without a server: look at runs/{combination}/sample/sheet.jpg, choose with "
             f"'python -m tasks.commands.pick {combination} {numbers}', and run again (or take --approval auto)"
         )
-    logger, digest, problem = get_run_logger(), digest_of(candidates), None
-    if is_asked_about_others(digest):
+    logger, digest, problem, asked = get_run_logger(), digest_of(candidates), None, read_asked()
+    if asked and not any(key.startswith(digest) for key in asked):
         logger.warning("an earlier choice in this run was made on other candidates than today's; it does not count for these")
     deadline = datetime.now(UTC) + timedelta(days=wait_days)
-    logger.info(f"waiting until {deadline:%Y-%m-%d %H:%M} UTC for a choice: press Resume at {runtime.flow_run.ui_url}")
     for attempt in count(1):
+        key = f"{digest}-{attempt}"
+        if key not in asked:  # otherwise the answer is there, and suspending returns it at once
+            logger.info(f"waiting until {deadline:%Y-%m-%d %H:%M} UTC for a choice: press Resume at {runtime.flow_run.ui_url}")
+            start_waiting(combination, describe(combination, candidates, min_picks, deadline, problem))
         form = build_form(combination, candidates, min_picks, deadline, problem)
-        answer = suspend_flow_run(wait_for_input=form, timeout=round(timedelta(days=wait_days).total_seconds()), key=f"{digest}-{attempt}")
-        if answer.candidates == [SAMPLE_AGAIN]:
+        answer = suspend_flow_run(wait_for_input=form, timeout=round(timedelta(days=wait_days).total_seconds()), key=key)
+        if answer.sample_again:
             return None
         try:
             return read_answer(answer.candidates, answer.chosen_by, candidates, min_picks)
@@ -84,8 +88,6 @@ def ask(combination: str, candidates: list[Candidate], min_picks: int, wait_days
 
 def read_answer(chosen: list[str], chosen_by: str, candidates: list[Candidate], min_picks: int) -> Picks:
     """The picks that a filled form means; InputError says why it means none."""
-    if SAMPLE_AGAIN in chosen:
-        raise InputError(f"'{SAMPLE_AGAIN}' was chosen together with numbers")
     if not chosen_by.strip():
         raise InputError("nobody's name was given")
     picks = pick_candidates(candidates, [int(n) for n in chosen], chosen_by.strip())
@@ -93,8 +95,7 @@ def read_answer(chosen: list[str], chosen_by: str, candidates: list[Candidate], 
     return picks
 
 
-def is_asked_about_others(digest: str) -> bool:
-    """Whether this run has asked before, and never about the candidates of `digest`."""
+def read_asked() -> set[str]:
+    """The keys of the questions that this run has asked before."""
     with get_client(sync_client=True) as client:
-        asked = client.read_flow_run(runtime.flow_run.id).empirical_policy.pause_keys or set()
-    return bool(asked) and not any(key.startswith(digest) for key in asked)
+        return client.read_flow_run(runtime.flow_run.id).empirical_policy.pause_keys or set()

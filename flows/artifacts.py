@@ -4,19 +4,27 @@ import csv
 import io
 import os
 from pathlib import Path
+from uuid import UUID
 
 from PIL import Image
+from prefect import get_client, runtime
 from prefect.artifacts import create_markdown_artifact
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.actions import ArtifactUpdate
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterKey
+from prefect.client.schemas.objects import Artifact
 
 from tasks.report.figures import figures_table, in_words
 from tasks.report.gather import chosen_numbers, read_means, read_videos
 from tasks.report.pictures import data_uri, encode_gifs
 from tasks.shared.documents import as_table
-from tasks.shared.paths import page_path, run_folder
+from tasks.shared.paths import checkpoint_folder, page_path, run_folder
 from tasks.shared.picks import Candidate, Picks
 from vd_core.inputs.pictures import numbered_sheet
 
-PICTURES = {"sheet.jpg": "image/jpeg", "reference.jpg": "image/jpeg", "losses.png": "image/png"}
+PICTURES = ("sheet.jpg", "reference.jpg", "losses.png")
+WIDEST = 800
+"""Pixels to which wider pictures are shrunk; the UI has no room for more."""
 LARGEST_RESULT = 2_000_000
 """Bytes of all moving pictures of a result; the UI asks for an artifact as a whole."""
 FILES_URL = "VIDEODREAMER_FILES_URL"
@@ -26,15 +34,25 @@ FILES_URL = "VIDEODREAMER_FILES_URL"
 def publish(stage: str, combination: str) -> None:
     """Put the stage's contact sheet, loss curve and validations into the UI."""
     folder = run_folder(combination, stage)
-    shown = [link_to(folder / name, as_markdown(folder / name, kind)) for name, kind in PICTURES.items() if (folder / name).is_file()]
-    shown += describe_validations(folder)
+    shown = [link_to(folder / name, show_picture(folder / name)) for name in PICTURES if (folder / name).is_file()]
+    if rows := read_validations(folder):
+        best = next(row for row in rows if row["best"] == "1")
+        shown += describe_validations(rows, f"the best after {best['step']} steps", folder / "validation" / sheet_name(best))
     if shown:
-        create_markdown_artifact("\n\n".join(shown), key=key_of(combination, stage), description=f"{stage} of {combination}")
+        put("\n\n".join(shown), key_of(combination, stage), f"{stage} of {combination}")
+
+
+def publish_validation(stage: str, combination: str) -> None:
+    """Put the newest sample pictures of a training that runs, and the table of its validations so far, into the UI."""
+    folder = checkpoint_folder(combination, stage)
+    if rows := read_validations(folder):
+        shown = describe_validations(rows, f"the newest after {rows[-1]['step']} steps", folder / sheet_name(rows[-1]))
+        put("\n\n".join(shown), key_of(combination, stage), f"{stage} of {combination}, while it trains")
 
 
 def publish_result(combination: str, fps: int) -> None:
     """Put the videos, side by side, the metrics and the way to everything else into the UI: one artifact a run."""
-    create_markdown_artifact(describe_result(combination, fps), key=key_of(combination, "result"), description=f"result of {combination}")
+    put(describe_result(combination, fps), key_of(combination, "result"), f"result of {combination}")
 
 
 def describe_result(combination: str, fps: int) -> str:
@@ -69,22 +87,28 @@ def in_a_cell(text: str) -> str:
 def link_to(path: Path, text: str) -> str:
     """`text` as a link to a file of runs/ where `make serve` serves them; without that the text alone."""
     url = os.environ.get(FILES_URL)
-    return f"[{text}]({url}/{path.relative_to('runs').as_posix()})" if url else text
+    served = url and path.is_relative_to("runs")
+    return f"[{text}]({url}/{path.relative_to('runs').as_posix()})" if served else text
 
 
-def describe_validations(folder: Path) -> list[str]:
-    """A table of a training's validations and the contact sheet of the best, in Markdown; nothing if there were none."""
+def read_validations(folder: Path) -> list[dict[str, str]]:
+    """The rows of a training's validations; none if there were none."""
     log = folder / "validation.csv"
     if not log.is_file():
         return []
     with log.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    best = next(row for row in rows if row["best"] == "1")
-    sheet = folder / f"validation/{int(best['step']):05d}.jpg"
-    return [
-        f"Validations; the best after {best['step']} steps:\n\n{as_table(list(rows[0]), [list(row.values()) for row in rows])}",
-        link_to(sheet, as_markdown(sheet, "image/jpeg")),
-    ]
+        return list(csv.DictReader(file))
+
+
+def sheet_name(row: dict[str, str]) -> str:
+    """The file of a validation's sample pictures."""
+    return f"{int(row['step']):05d}.jpg"
+
+
+def describe_validations(rows: list[dict[str, str]], which: str, sheet: Path) -> list[str]:
+    """A table of a training's validations and the contact sheet of one of them, in Markdown."""
+    table = as_table(list(rows[0]), [list(row.values()) for row in rows])
+    return [f"Validations; {which}:\n\n{table}", link_to(sheet, show_picture(sheet))]
 
 
 def publish_choice(combination: str, candidates: list[Candidate], picks: Picks) -> None:
@@ -93,14 +117,40 @@ def publish_choice(combination: str, candidates: list[Candidate], picks: Picks) 
     sheet = io.BytesIO()
     numbered_sheet([Image.open(c.path) for c in candidates], chosen).save(sheet, "JPEG", quality=90)
     said = f"chosen: {', '.join(map(str, chosen)) or 'none'}, by {picks.chosen_by}"
-    create_markdown_artifact(
-        f"{said}\n\n{embed(sheet.getvalue(), 'image/jpeg', 'choice')}", key=key_of(combination, "choice"), description=said
-    )
+    put(f"{said}\n\n{embed(sheet.getvalue(), 'image/jpeg', 'choice')}", key_of(combination, "choice"), said)
 
 
-def as_markdown(path: Path, kind: str) -> str:
-    """A picture's file as a data: URI, so that it shows offline."""
-    return embed(path.read_bytes(), kind, path.stem)
+def put(text: str, key: str, description: str) -> None:
+    """Give the run an artifact in Markdown, or put another text into the one of this key that it has: one card a key."""
+    with get_client(sync_client=True) as client:
+        if own := find_artifacts(client, key):
+            client.update_artifact(own[0].id, ArtifactUpdate(data=text, description=description))
+            return
+    create_markdown_artifact(text, key=key, description=description)
+
+
+def remove(key: str) -> None:
+    """Remove the run's artifacts of this key."""
+    with get_client(sync_client=True) as client:
+        for artifact in find_artifacts(client, key):
+            client.delete_artifact(artifact.id)
+
+
+def find_artifacts(client: SyncPrefectClient, key: str) -> list[Artifact]:
+    """The artifacts of this key that the run has."""
+    run = ArtifactFilterFlowRunId(any_=[UUID(runtime.flow_run.id)])
+    return client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key]), flow_run_id=run))
+
+
+def show_picture(path: Path) -> str:
+    """A picture's file in Markdown, as a data: URI, so that it shows offline; shrunk if it is wider than WIDEST."""
+    picture = Image.open(path)
+    if picture.width <= WIDEST:
+        return embed(path.read_bytes(), Image.MIME[picture.format or "JPEG"], path.stem)
+    shrunk, encoded = picture.convert("RGB"), io.BytesIO()
+    shrunk.thumbnail((WIDEST, picture.height), Image.Resampling.LANCZOS)
+    shrunk.save(encoded, "JPEG", quality=85)
+    return embed(encoded.getvalue(), "image/jpeg", path.stem)
 
 
 def embed(picture: bytes, kind: str, name: str) -> str:

@@ -14,10 +14,11 @@ from pydantic import Field
 from flows.approval import Approval, approve
 from flows.artifacts import publish_result
 from flows.deployment import describe_start, name_deployment, offer_combinations, tag_of
-from flows.quiet import drop_tracebacks
+from flows.quiet import drop_tracebacks, say_everything
 from flows.reproduce import reproduce, require_git, restore
 from flows.server import connected, require_server
 from flows.terminal import one_line_errors
+from flows.waiting import stop_waiting
 from tasks.checks.everything import refuse
 from tasks.shared.params import load_params, merge
 from tasks.shared.paths import metrics_path, page_path, picks_path, run_folder
@@ -39,12 +40,29 @@ def full(
         combination: What to customize: a name under combinations in params.yaml.
         approval: ask: a person chooses pictures; auto: the best-ranked are taken; skip: no re-finetuning.
         wait_days: How many days the run waits for the choice if approval is ask.
-        debug: Log the tracebacks of errors that are yours to mend too.
+        debug: Log tracebacks of all errors, and what DVC says of its own housekeeping.
     """
     os.chdir(ROOT)
-    if not debug:
+    if debug:
+        say_everything()
+    else:
         drop_tracebacks()
-    load_params().combination(combination)
+    stop_waiting(combination)
+    owner = load_params().combination(combination).finetune_from
+    finetune(owner, approval, wait_days)
+    if owner != combination:
+        take(combination)
+    reproduce("motion", combination)
+    reproduce("swap", combination)
+    reproduce("render", combination)
+    reproduce("encode", combination)
+    reproduce("evaluate", combination)
+    reproduce("export", combination)
+    return report(combination)
+
+
+def finetune(combination: str, approval: Approval, wait_days: float) -> None:
+    """All that it takes to have the finetuned subjects of a combination."""
     refuse(combination)
     restore(combination)
     reproduce("settings", combination)
@@ -56,13 +74,14 @@ def full(
         reproduce("settings", combination)
         reproduce("sample", combination)
     reproduce("refinetune", combination)
-    reproduce("motion", combination)
-    reproduce("swap", combination)
-    reproduce("render", combination)
-    reproduce("encode", combination)
-    reproduce("evaluate", combination)
-    reproduce("export", combination)
-    return report(combination)
+
+
+def take(combination: str) -> None:
+    """Prepare a combination that takes another's finetuned subjects; three of these stages have nothing to do, and DVC is to know it."""
+    refuse(combination)
+    restore(combination)
+    for stage in ("settings", "mix", "finetune", "sample", "refinetune"):
+        reproduce(stage, combination)
 
 
 def report(combination: str) -> dict:
@@ -111,7 +130,7 @@ def run(
         Approval, typer.Option(help="ask (in the UI of a served run), auto: the best-ranked, skip: no re-finetuning")
     ] = "auto",
     wait_days: Annotated[float, typer.Option(min=0, help="with ask: how many days to wait for the choice")] = 7,
-    debug: Annotated[bool, typer.Option(help="show the tracebacks of errors")] = False,
+    debug: Annotated[bool, typer.Option(help="show tracebacks, and DVC's housekeeping")] = False,
 ) -> None:
     """Run the flow here and now, on the server of PREFECT_API_URL, or else on one that ends with the run."""
     with one_line_errors(debug):

@@ -9,8 +9,9 @@ import typer
 from prefect import flow, task
 
 from flows.processes import start_group
+from flows.progress import Bar
 from flows.quiet import drop_tracebacks
-from flows.reproduce import ALLOCATOR, Bar, StageError, follow
+from flows.reproduce import ALLOCATOR, StageError, follow
 from flows.server import connected
 from flows.terminal import one_line_errors
 from flows.words import last_word

@@ -26,3 +26,9 @@ def drop_tracebacks() -> None:
     """Install `drop_traceback` where runs log; once, however often it is called."""
     for name in LOGGERS:
         logging.getLogger(name).addFilter(drop_traceback)
+
+
+def say_everything() -> None:
+    """Let runs log what is of no use to most: tracebacks, and DVC's housekeeping."""
+    for name in LOGGERS:
+        logging.getLogger(name).setLevel(logging.DEBUG)

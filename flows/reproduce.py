@@ -6,18 +6,17 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import IO
-from uuid import UUID
 
 from prefect import get_run_logger, task
-from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.states import Completed, State
 
-from flows.artifacts import key_of, publish
+from flows.artifacts import key_of, publish, publish_validation
 from flows.processes import end_group, name_user, start_group
+from flows.progress import PERCENT, VALIDATED, Bar
 from flows.words import is_housekeeping, is_unchanged, last_word, name_holder
 from tasks.shared.paths import STAGES, log_path
 from vd_core.errors import InputError
@@ -25,7 +24,6 @@ from vd_core.files import write_text
 
 RETRY_SECONDS = 5.0
 SAY_SECONDS = 60.0
-PERCENT = re.compile(r"(\d{1,3})%\|")
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "17179869184"}
 NO_GIT = "this folder has no .git, which DVC needs: clone the repository, or run 'git init' here"
 
@@ -40,40 +38,19 @@ class StageError(RuntimeError):
     """A stage ended with an error; the message is the cause in one line, and where the whole log is."""
 
 
-@dataclass
-class Bar:
-    """A progress artifact of the task that runs, made when there is the first progress to show: a cached stage leaves none."""
-
-    key: str
-    description: str
-    artifact: UUID | None = None
-
-    def show(self, percent: float) -> None:
-        """Show how far the task is."""
-        if self.artifact is None:
-            self.artifact = create_progress_artifact(percent, key=self.key, description=self.description)
-        else:
-            update_progress_artifact(self.artifact, percent)
-
-    def finish(self) -> None:
-        """Show that the task is done, if it showed anything."""
-        if self.artifact is not None:
-            update_progress_artifact(self.artifact, 100.0)
-
-
 @task(task_run_name="{stage}")
 def reproduce(stage: str, combination: str) -> State | str:
     """Run `dvc repro --single-item <stage>@<combination>`; a stage that was up to date ends as Completed(name="Cached")."""
     bar = Bar(key_of(combination, f"{stage}-progress"), f"{stage} of {combination}")
     log = log_path(combination, stage)
-    code, said = follow(start_stage(stage, combination), bar)
+    code, said = follow(start_stage(stage, combination), bar, partial(publish_validation, stage, combination))
     asked = time.monotonic() - SAY_SECONDS
     while code != 0 and (holder := name_holder(said)):
         if time.monotonic() - asked >= SAY_SECONDS:
             asked = time.monotonic()
             get_run_logger().info(f"waits for another run that has what {stage}@{combination} needs: {holder}")
         time.sleep(RETRY_SECONDS)
-        code, said = follow(start_stage(stage, combination), bar)
+        code, said = follow(start_stage(stage, combination), bar, partial(publish_validation, stage, combination))
     if not is_unchanged(said):
         write_text(log, "\n".join(said) + "\n")
     if code != 0:
@@ -85,20 +62,21 @@ def reproduce(stage: str, combination: str) -> State | str:
     return f"{stage} done"
 
 
-def follow(process: subprocess.Popen, bar: Bar) -> tuple[int, list[str]]:
-    """Log what a stage says, and show how far it is, until it ends; its exit code and its lines.
+def follow(process: subprocess.Popen, bar: Bar, validated: Callable[[], None] = lambda: None) -> tuple[int, list[str]]:
+    """Log what a stage says, and show how far it is, until it ends; its exit code and its lines. `validated` is called after each validation.
 
     If this is interrupted (Ctrl-C, a cancelled run), the stage ends with all its processes.
     """
     said = []
     try:
         for line in read_lines(process.stdout):
-            if percent := PERCENT.search(line):
-                bar.show(float(percent[1]))
-                show_progress(line)
-            else:
-                said.append(line)
-                log_line(line)
+            if PERCENT.search(line):
+                bar.show(line)
+                continue
+            said.append(line)
+            log_line(line)
+            if VALIDATED.search(line):
+                validated()
         return process.wait(), said
     finally:
         end_group(process)
@@ -149,10 +127,3 @@ def read_lines(stream: IO[bytes] | None) -> Iterator[str]:
         yield from (line.decode(errors="replace").strip() for line in lines if line.strip())
     if rest.strip():
         yield rest.decode(errors="replace").strip()
-
-
-def show_progress(line: str) -> None:
-    """A bar's newest line, in place, if a person is watching the terminal."""
-    if sys.stderr.isatty():
-        end = "\n" if "100%|" in line else ""
-        print(f"\r{line[:100]:<100}", end=end, file=sys.stderr, flush=True)

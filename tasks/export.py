@@ -34,7 +34,7 @@ USES = {
 
 def export(section: ExportSection, name: str) -> None:
     """Write a combination's results for other programs and for people."""
-    run = gather(name)
+    run = gather(name, section.finetune_from)
     swap = run_folder(name, "swap")
     with replaced_folder(name, "export") as folder:
         error = save_weights(section, name, run, folder)

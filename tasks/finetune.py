@@ -7,12 +7,17 @@ from tasks.shared.paths import run_folder
 from tasks.shared.prepared import read_mixed, read_prepared
 from tasks.shared.progress import forget_progress, launch, open_progress, publish_curves, publish_progress
 from tasks.shared.sections import FinetuneSection
+from tasks.shared.taking import take
 from tasks.shared.validating import validated
 from vd_core.methods.named import METHODS
 
 
 def finetune(section: FinetuneSection, name: str) -> None:
     """Finetune the base on one combination by the method that the settings name."""
+    if section.finetune_from != name:
+        take(section.finetune_from, name, "finetune")
+        publish_curves(name, "finetune", None)
+        return
     if launch("tasks.finetune", name, section.processes):
         return
     prepared = read_prepared(name)

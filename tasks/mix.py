@@ -32,7 +32,7 @@ from vd_core.metrics.report import to_unit
 
 def mix(section: MixSection, name: str) -> None:
     """Prepare the subjects' pictures, the mixed dataset, the clip and the judges' references of one combination."""
-    subjects = load_subjects(data_folder(name), section.subjects, section.placeholder_tokens)
+    subjects = load_subjects(data_folder(section.finetune_from), section.subjects, section.placeholder_tokens)
     require_judges(section.judging, subjects)
     inspections = [inspect_pictures(s.folder) for s in subjects]
     paths = use_all(inspections)
@@ -109,6 +109,7 @@ def write_subjects(
             "name": s.name,
             "class_noun": s.class_noun,
             "placeholder_token": s.placeholder_token,
+            "folder": s.folder.as_posix(),
             "pictures": [{"source": p.name, "sha256": sha256_of(p)} for p in own],
         }
         for s, own in zip(subjects, paths, strict=True)

@@ -10,6 +10,7 @@ from tasks.shared.picks import read_candidates, read_picks, resolve_picks
 from tasks.shared.prepared import read_prepared
 from tasks.shared.progress import forget_progress, launch, open_progress, publish_curves, publish_progress
 from tasks.shared.sections import RefinetuneSection
+from tasks.shared.taking import take
 from tasks.shared.validating import validated
 from vd_core.files import sha256_of, write_json
 from vd_core.inputs.pictures import load_picture
@@ -18,6 +19,10 @@ from vd_core.methods.disen_mix import refinetune as refinetune_disen_mix
 
 def refinetune(section: RefinetuneSection, name: str) -> None:
     """Finetune again with Eq. 10: the picks replace D_mix, and P_c replaces P'_c, since the picks have no stitches."""
+    if section.finetune_from != name:
+        take(section.finetune_from, name, "refinetune")
+        publish_curves(name, "refinetune", None)
+        return
     if launch("tasks.refinetune", name, section.processes):
         return
     prepared, before = read_prepared(name), run_folder(name, "finetune")

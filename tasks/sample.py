@@ -4,19 +4,24 @@ from tasks.shared.command import replaced_folder, run_stage
 from tasks.shared.judging import open_picture_judge, require_judges
 from tasks.shared.opening import open_base
 from tasks.shared.paths import picks_path, run_folder
+from tasks.shared.picks import describe_scores, read_candidates
 from tasks.shared.prepared import read_prepared
 from tasks.shared.sections import SampleSection
+from tasks.shared.taking import take
 from vd_core.bases.encode import embed_prompts
 from vd_core.customisation.load import load_customisation
 from vd_core.files import sha256_of, write_json
 from vd_core.generation.pictures import generate_latents, show
-from vd_core.inputs.pictures import numbered_sheet
+from vd_core.inputs.captioned import captioned_sheet
 from vd_core.inputs.prompts import plain_prompt, scene_prompt
 from vd_core.seeds import seed_for
 
 
 def sample(section: SampleSection, name: str) -> None:
     """Sample, score and rank candidate pictures of all subjects together."""
+    if section.finetune_from != name:
+        take(section.finetune_from, name, "sample")
+        return
     prepared, count, sampling = read_prepared(name), section.candidates, section.sampling
     subjects = prepared.subjects
     require_judges(section.judging, subjects)
@@ -42,10 +47,12 @@ def sample(section: SampleSection, name: str) -> None:
             known_by = {"number": number, "file": file.name, "sha256": sha256_of(file)}
             rows.append(known_by | {"prompt": prompts[i], "seed": seeds[i], "figures": figures[i]})
         write_json(folder / "candidates.json", rows)
-        numbered_sheet([pictures[i] for i in order]).save(folder / "sheet.jpg", quality=90)
+        captions = [describe_scores(tuple(s.name for s in subjects), c) for c in read_candidates(folder)]
+        given = {s.name: own for s, own in zip(subjects, prepared.pictures, strict=True)}
+        captioned_sheet(given, [pictures[i] for i in order], captions).save(folder / "sheet.jpg", quality=90)
     print(f"{count} candidates in {run_folder(name, 'sample')}/, ranked in sheet.jpg")
     if not picks_path(name).is_file():
-        print(f"nobody has chosen yet: look at the sheet and choose, for example: python -m tasks.commands.pick {name} 1 2 3")
+        print(f"nobody has chosen yet: look at the sheet and choose by numbers, as this says: python -m tasks.commands.pick {name}")
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def most_frames(merged: Merged) -> int | None:
 
 def check_words(m: Merged, name: str) -> None:
     """InputError if a prompt has more words than the base reads. The subjects' nouns are read here too, so that nothing runs before it is said."""
-    subjects = load_subjects(data_folder(name), m.subjects, m.placeholder_tokens)
+    subjects = load_subjects(data_folder(m.finetune_from), m.subjects, m.placeholder_tokens)
     tokenizer = read_tokenizer(m.source.pipeline)
     check_prompts(training_prompts(name, subjects, m.method, tokenizer), tokenizer)
     check_prompts(spoken_prompts(name, subjects, m.prompts, m.hlr.related_prompts, m.motion_prompt), tokenizer)
@@ -78,10 +78,18 @@ def build_sections(m: Merged) -> Sections:
     clips = Models(source=m.source, files=join_hashes(models.files, motion_files), precision=m.precision)
     judging = Judging(judges=m.judges, files=hash_judges(m.judges))
     on = {"models": models, "device": m.device}
-    training = {**on, "judging": judging, "processes": m.processes, "method": m.method, "related_prompts": m.hlr.related_prompts}
+    training = {
+        **on,
+        "finetune_from": m.finetune_from,
+        "judging": judging,
+        "processes": m.processes,
+        "method": m.method,
+        "related_prompts": m.hlr.related_prompts,
+    }
     again = replace(m.finetune, schedule=replace(m.finetune.schedule, steps=m.hlr.steps, seed=seed_for("refinetune", m.seed)))
     return Sections(
         mix=MixSection(
+            finetune_from=m.finetune_from,
             subjects=m.subjects,
             placeholder_tokens=m.placeholder_tokens,
             count=m.mix.count,
@@ -95,6 +103,7 @@ def build_sections(m: Merged) -> Sections:
         finetune=FinetuneSection(**training, training=m.finetune),
         sample=SampleSection(
             **on,
+            finetune_from=m.finetune_from,
             judging=judging,
             seed=m.seed,
             sampling_round=m.sampling_round,
@@ -104,7 +113,7 @@ def build_sections(m: Merged) -> Sections:
         ),
         refinetune=RefinetuneSection(**training, training=again, min_picks=m.hlr.min_picks),
         motion=MotionSection(models=clips, device=m.device, prompt=m.motion_prompt, training=m.motion.training),
-        swap=SwapSection(swap=m.motion.swap),
+        swap=SwapSection(finetune_from=m.finetune_from, swap=m.motion.swap),
         render=RenderSection(
             models=clips, judging=judging, device=m.device, seed=m.seed, prompts=m.prompts, sampling=m.sampling, render=m.render
         ),
@@ -112,6 +121,7 @@ def build_sections(m: Merged) -> Sections:
         evaluate=EvaluateSection(judging=judging, aesthetic=m.aesthetic, aesthetic_head=hash_head(m.aesthetic), device=m.device),
         export=ExportSection(
             **on,
+            finetune_from=m.finetune_from,
             base=m.base,
             license=m.license,
             method=m.method,

@@ -13,7 +13,7 @@ def swap(section: SwapSection, name: str) -> None:
     """Put the subjects' modules I' and the reference's motion modules T_m together; I_m is thrown away unless motion.swap is off."""
     motion = run_folder(name, "motion")
     with replaced_folder(name, "swap") as folder:
-        copy_customisation(run_folder(name, "refinetune"), folder)
+        copy_customisation(run_folder(section.finetune_from, "refinetune"), folder)
         has_motion = (motion / "motion_adapter").is_dir()
         if has_motion:
             shutil.copytree(motion / "motion_adapter", folder / "motion_adapter")

@@ -35,9 +35,10 @@ def check_new_name(name: str, params: Params) -> None:
             raise InputError(f"{path} stands already; take another name, or remove it")
 
 
-def entry_of(base: str, subjects: list[str], prompts: list[str], motion_prompt: str | None) -> dict[str, Any]:
-    """What params.yaml says of a new combination."""
-    return {"base": base, "subjects": subjects, "prompts": prompts, "motion_prompt": motion_prompt, "sampling_round": 0}
+def entry_of(owner: str, base: str, subjects: list[str], prompts: list[str], motion_prompt: str | None) -> dict[str, Any]:
+    """What params.yaml says of a new combination; `owner` is itself, or the one whose finetuned subjects it takes."""
+    words = {"prompts": prompts, "motion_prompt": motion_prompt, "sampling_round": 0}
+    return {"base": base, "finetune_from": owner, "subjects": subjects, **words}
 
 
 def add_combination(name: str, entry: dict[str, Any], path: Path = PARAMS) -> None:

@@ -21,7 +21,7 @@ def check_everything(combination: str) -> list[Finding]:
         merged = merge(load_params(), combination)
     except InputError as error:
         return [check_python(), Finding("settings", "stops", str(error))]
-    nouns = read_nouns(merged, combination)
+    nouns = read_nouns(merged)
     wanted = [*wanted_parts(merged.source, motion=bool(wanted_frames(merged))), *wanted_judges(merged.judges, nouns)]
     located = {place.wanted.name: place for place in locate(wanted)}
     return [
@@ -76,7 +76,7 @@ def check_weights(place: Located) -> Finding:
 def check_given(merged: Merged, combination: str, tokenizer: Located) -> list[Finding]:
     """Subjects, clip and prompts."""
     try:
-        subjects = read_subjects(merged, combination)
+        subjects = read_subjects(merged)
     except InputError as error:
         return [Finding("subjects", "stops", str(error)), *check_clip(merged, combination)]
     inspections = [inspect_pictures(s.folder) for s in subjects]

@@ -69,15 +69,15 @@ def check_clip(merged: Merged, combination: str) -> list[Finding]:
     ]
 
 
-def read_subjects(merged: Merged, combination: str) -> list[Subject]:
+def read_subjects(merged: Merged) -> list[Subject]:
     """The combination's subjects; InputError as the mix stage would say it."""
-    return load_subjects(data_folder(combination), merged.subjects, merged.placeholder_tokens)
+    return load_subjects(data_folder(merged.finetune_from), merged.subjects, merged.placeholder_tokens)
 
 
-def read_nouns(merged: Merged, combination: str) -> list[str]:
+def read_nouns(merged: Merged) -> list[str]:
     """The subjects' class nouns; none if they cannot be read, which `read_subjects` says."""
     try:
-        return [s.class_noun for s in read_subjects(merged, combination)]
+        return [s.class_noun for s in read_subjects(merged)]
     except InputError:
         return []
 

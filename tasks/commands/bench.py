@@ -42,7 +42,7 @@ PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm", "convolutio
 def open_bench(name: str) -> Bench:
     """What is timed, from the settings and the pictures of a combination."""
     merged = merge(load_params(), name)
-    subjects = load_subjects(data_folder(name), merged.subjects, merged.placeholder_tokens)
+    subjects = load_subjects(data_folder(merged.finetune_from), merged.subjects, merged.placeholder_tokens)
     models = build_sections(merged).finetune.models.model_copy(update={"precision": "float32"})  # each version is cast by itself
     base = open_base(models, merged.device, subjects)
     paths = use_all([inspect_pictures(s.folder) for s in subjects])

@@ -47,7 +47,7 @@ def settings_of(variant: dict[str, Any], training_seed: int) -> Merged:
 
 def merge_study(overrides: dict[str, Any], training_seed: int) -> Merged:
     """The embedded base's preset for a study."""
-    study = {"subjects": ["toy"], "prompts": [""], "sampling_round": 0, **overrides}
+    study = {"finetune_from": "study", "subjects": ["toy"], "prompts": [""], "sampling_round": 0, **overrides}
     params = {"base": "toybox", "seed": training_seed, "device": "cpu", "processes": 1, "combinations": {"study": study}}
     return merge(Params.model_validate(params), "study")
 

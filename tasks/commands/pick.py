@@ -20,9 +20,13 @@ def main(
     """Write the choice to picks/<combination>.yaml, or list the candidates with their scores."""
     try:
         merged, folder = merge(load_params(), combination), run_folder(combination, "sample")
+        if merged.finetune_from != combination:
+            raise InputError(f"{combination} takes the finetuned subjects of {merged.finetune_from}; choose there")
         candidates = read_candidates(folder)
         if not numbers:
             print(folder / "sheet.jpg", *scores_in_words(merged.subjects, candidates), sep="\n")
+            some = " ".join(str(n) for n in range(1, merged.hlr.min_picks + 1))
+            print(f"choose {merged.hlr.min_picks} or more, for example: python -m tasks.commands.pick {combination} {some}")
             return
         picks = pick_candidates(candidates, numbers, name or name_user())
         resolve_picks(picks, candidates, merged.hlr.min_picks)

@@ -54,10 +54,10 @@ def chosen_numbers(picks: Picks) -> list[int]:
     return [p.number for p in picks.picks] or list(range(1, (picks.best or 0) + 1))
 
 
-def gather(name: str) -> Run:
-    """A combination's results; InputError if a stage has not run."""
-    picks = read_picks(picks_path(name))
-    return Run(read_prepared(name), read_candidates(run_folder(name, "sample")), picks, read_videos(name), read_means(name))
+def gather(name: str, owner: str) -> Run:
+    """A combination's results, with the candidates and picks of the `owner` of its subjects; InputError if a stage has not run."""
+    picks = read_picks(picks_path(owner))
+    return Run(read_prepared(name), read_candidates(run_folder(owner, "sample")), picks, read_videos(name), read_means(name))
 
 
 def read_videos(name: str) -> list[Video]:

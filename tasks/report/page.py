@@ -35,7 +35,7 @@ def build_page(name: str, section: ExportSection, run: Run, files: list[tuple[st
     return template("page.html").render(
         name=name,
         subjects=[describe_subject(run, i) for i in range(len(run.prepared.subjects))],
-        facts=[f"base {section.base}", f"method {in_words(section.method)}", f"{section.training.schedule.steps} steps"],
+        facts=describe_facts(name, section),
         pixelated=run.prepared.pictures[0][0].width <= SMALL,
         longest=max(len(v.frames) for v in run.videos),
         fps=section.fps,
@@ -45,7 +45,7 @@ def build_page(name: str, section: ExportSection, run: Run, files: list[tuple[st
         means=figures_table(run.means)[1],
         candidates=[describe_candidate(c, run) for c in run.candidates],
         choice=describe_choice(run),
-        charts=build_charts(name),
+        charts=build_charts(name, section.finetune_from),
         width=WIDTH,
         height=HEIGHT,
         folder=run_folder(name, "export"),
@@ -54,6 +54,12 @@ def build_page(name: str, section: ExportSection, run: Run, files: list[tuple[st
         error=error,
         settings=as_yaml(section),
     )
+
+
+def describe_facts(name: str, section: ExportSection) -> list[str]:
+    """What the run is of, in short."""
+    taken = [f"finetuned subjects of {section.finetune_from}"] * (section.finetune_from != name)
+    return [f"base {section.base}", f"method {in_words(section.method)}", f"{section.training.schedule.steps} steps", *taken]
 
 
 def describe_subject(run: Run, i: int) -> dict[str, Any]:
@@ -114,11 +120,11 @@ def describe_choice(run: Run) -> str:
     return f"Chosen by {run.picks.chosen_by}: {numbers}." if numbers else "None was chosen: the finetuned weights were kept."
 
 
-def build_charts(name: str) -> list[Chart]:
-    """Losses and validations of every training that ran."""
+def build_charts(name: str, owner: str) -> list[Chart]:
+    """Losses and validations of every training that ran; those of the subjects in the `owner`'s folders."""
     charts = []
     for stage, title in TRAININGS.items():
-        folder = run_folder(name, stage)
+        folder = run_folder(name if stage == "motion" else owner, stage)
         charts.append(draw(f"{title}: losses", read_columns(folder / "losses.csv"), logarithmic=True))
         charts.append(draw(f"{title}: validations", read_columns(folder / "validation.csv", SCORES), logarithmic=False))
     return [c for c in charts if c]

@@ -28,6 +28,8 @@ OVERRIDES = (
     "encode",
 )
 """The keys of a preset that a combination may override, whole or in part."""
+TRAINED = ("source", "license", "judges", "placeholder_tokens", "method", "mix", "finetune", "hlr")
+"""Those that belong to the finetuned subjects: a combination that takes another's takes these from it too."""
 
 
 class Section(BaseModel):
@@ -44,6 +46,7 @@ class Combination(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
     base: str | None = None
+    finetune_from: str
     subjects: Annotated[tuple[str, ...], Field(min_length=1)]
     prompts: Annotated[tuple[str, ...], Field(min_length=1)]
     motion_prompt: str | None = None
@@ -74,6 +77,17 @@ class Params(Section):
         for name in combinations or ():
             check_name(name)
         return combinations
+
+    @model_validator(mode="after")
+    def subjects_come_from_where_they_are_finetuned(self) -> "Params":
+        for name, combination in self.combinations.items():
+            owner = self.combinations.get(combination.finetune_from)
+            if owner is None or owner.finetune_from != combination.finetune_from:
+                wanted = "no combination" if owner is None else "itself without finetuned subjects"
+                raise ValueError(
+                    f"combinations.{name}.finetune_from: '{combination.finetune_from}' is {wanted}; write {name} for its own subjects, or a combination that has its own"
+                )
+        return self
 
     def combination(self, name: str) -> Combination:
         """The combination called `name`; InputError if there is none."""
@@ -125,6 +139,7 @@ class Merged(Section):
     seed: int
     device: Literal["auto", "cpu", "cuda"]
     processes: PositiveInt
+    finetune_from: str
     subjects: tuple[str, ...]
     prompts: tuple[str, ...]
     motion_prompt: str | None
@@ -165,7 +180,7 @@ def load_params(path: Path = PARAMS) -> Params:
 def merge(params: Params, name: str) -> Merged:
     """The settings of one combination; InputError names the first key that is wrong and the files that it can come from."""
     combination = params.combination(name)
-    base, overrides = combination.base or params.base, combination.model_extra or {}
+    base, overrides = combination.base or params.base, read_overrides(params, name)
     where = f"{PARAMS}: combinations.{name}, or {PRESETS / base}.yaml"
     for key in overrides:
         if key not in OVERRIDES:
@@ -174,12 +189,27 @@ def merge(params: Params, name: str) -> Merged:
     more = preset.pop("for_three_subjects", {})
     layers = [preset, more if len(combination.subjects) > 2 else {}, overrides]
     raw = overlay({}, *layers)
-    own = {k: getattr(combination, k) for k in ("subjects", "prompts", "motion_prompt", "sampling_round")}
+    own = {k: getattr(combination, k) for k in ("finetune_from", "subjects", "prompts", "motion_prompt", "sampling_round")}
     shared = {"base": base, "seed": params.seed, "device": params.device, "processes": params.processes}
     try:
         return Merged.model_validate(with_seeds(raw, params.seed) | own | shared)
     except ValidationError as error:
         raise InputError(f"{where}: {explain(error)}") from None
+
+
+def read_overrides(params: Params, name: str) -> dict[str, Any]:
+    """What a combination overrides in its preset; of what belongs to finetuned subjects, what their own combination does."""
+    combination = params.combination(name)
+    owner_name, own = combination.finetune_from, combination.model_extra or {}
+    if owner_name == name:
+        return own
+    owner, where = params.combination(owner_name), f"{PARAMS}: combinations.{name}"
+    if owner.subjects != combination.subjects or (owner.base or params.base) != (combination.base or params.base):
+        raise InputError(f"{where}: base and subjects must be those of {owner_name}, whose finetuned subjects it takes (finetune_from)")
+    for key in own:
+        if key in TRAINED:
+            raise InputError(f"{where}: {key} is that of {owner_name}, whose finetuned subjects it takes (finetune_from); remove it")
+    return {k: v for k, v in (owner.model_extra or {}).items() if k in TRAINED} | own
 
 
 def merge_new(params: Params, name: str, entry: dict[str, Any]) -> Merged:

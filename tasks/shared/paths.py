@@ -17,6 +17,11 @@ def run_folder(combination: str, stage: str) -> Path:
     return Path("runs") / combination / stage
 
 
+def checkpoint_folder(combination: str, stage: str) -> Path:
+    """Where a training keeps its checkpoint, logs and sample pictures while it runs."""
+    return CACHE / "checkpoints" / combination / stage
+
+
 def page_path(combination: str) -> Path:
     """The page that shows everything of a run."""
     return run_folder(combination, "export") / "index.html"
@@ -40,6 +45,11 @@ def picks_path(combination: str) -> Path:
 def curves_path(kind: str, combination: str, stage: str) -> Path:
     """A training's "losses" or "validation" as `dvc plots` reads them."""
     return Path("metrics") / kind / f"{combination}-{stage}.csv"
+
+
+def picture_path(combination: str, stage: str) -> Path:
+    """A training's losses as a picture, for `dvc plots` without a network."""
+    return Path("metrics") / "curves" / f"{combination}-{stage}.png"
 
 
 def metrics_path(combination: str) -> Path:

@@ -85,12 +85,14 @@ def write_picks(picks: Picks, path: Path) -> None:
 def read_picks(path: Path) -> Picks:
     """Read and check a picks file; InputError in one line."""
     if not path.is_file():
-        raise InputError(f"{path} is missing; choose candidates first: python -m tasks.commands.pick {path.stem} 1 2 3")
+        raise InputError(f"{path} is missing; choose candidates first, as this says: python -m tasks.commands.pick {path.stem}")
     try:
         return Picks.model_validate(yaml.safe_load(path.read_text()))
     except (yaml.YAMLError, UnicodeDecodeError, ValidationError) as error:
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "not YAML"
-        raise InputError(f"{path} is not a picks file ({reason}); choose again: python -m tasks.commands.pick {path.stem} 1 2 3") from None
+        raise InputError(
+            f"{path} is not a picks file ({reason}); choose again, as this says: python -m tasks.commands.pick {path.stem}"
+        ) from None
 
 
 def resolve_picks(picks: Picks, candidates: list[Candidate], min_picks: int) -> list[Path]:
@@ -111,11 +113,14 @@ def resolve_picks(picks: Picks, candidates: list[Candidate], min_picks: int) -> 
     return [by_name[p.file] for p in picks.picks]
 
 
+def describe_scores(names: tuple[str, ...], candidate: Candidate) -> list[str]:
+    """How like each subject is to its own pictures, how well the picture fits its prompt, and what is wrong with it, in words."""
+    figures = candidate.figures
+    identity = [f"{name} {v:.2f}" for name, v in zip(names, figures["identity"], strict=True)]
+    faults = [f"{figures['missing']} missing"] * bool(figures["missing"]) + ["stitched"] * figures["stitched"]
+    return [*identity, f"text {figures['text_fidelity']:.2f}", *faults]
+
+
 def scores_in_words(names: tuple[str, ...], candidates: list[Candidate]) -> list[str]:
-    """A line a candidate: how like each subject is to its own pictures, how well the picture fits its prompt, what is wrong with it."""
-    lines = []
-    for c in candidates:
-        identity = ", ".join(f"{name} {v:.2f}" for name, v in zip(names, c.figures["identity"], strict=True))
-        faults = [f"{c.figures['missing']} missing"] * bool(c.figures["missing"]) + ["stitched"] * c.figures["stitched"]
-        lines.append(f"{c.number}: {identity}; text {c.figures['text_fidelity']:.2f}" + "".join(f"; {f}" for f in faults))
-    return lines
+    """A line a candidate: its number and its scores."""
+    return [f"{c.number}: {', '.join(describe_scores(names, c))}" for c in candidates]

@@ -19,7 +19,8 @@ def draw_losses(log: Path, target: Path, title: str) -> None:
     steps = [int(row["step"]) for row in rows]
     for name in [key for key in (rows[0] if rows else ()) if key != "step"]:
         axes.plot(steps, [float(row[name]) for row in rows], label=name.replace("_", " "))
-    axes.set(xlabel="step", ylabel="loss", title=title, yscale="log")
-    axes.legend()
+    axes.set(xlabel="step", ylabel="loss", title=title if rows else f"{title}: nothing was trained", yscale="log")
+    if rows:
+        axes.legend()
     figure.savefig(target, dpi=110)
     pyplot.close(figure)

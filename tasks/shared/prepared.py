@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from tasks.shared.paths import data_folder, run_folder
+from tasks.shared.paths import run_folder
 from vd_core.errors import InputError
 from vd_core.inputs.pictures import load_numbered
 from vd_core.inputs.subjects import Subject
@@ -24,7 +24,7 @@ def read_prepared(name: str) -> Prepared:
     """The subjects' squares; InputError if the mix stage has not run."""
     folder = run_folder(name, "mix") / "subjects"
     about = read_json(folder / "about.json", name)
-    subjects = [Subject(s["name"], s["class_noun"], s["placeholder_token"], data_folder(name) / s["name"]) for s in about["subjects"]]
+    subjects = [Subject(s["name"], s["class_noun"], s["placeholder_token"], Path(s["folder"])) for s in about["subjects"]]
     return Prepared(subjects, [load_numbered(folder / s.name) for s in subjects])
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from accelerate import PartialState
 
-from tasks.shared.paths import CACHE, curves_path
+from tasks.shared.paths import CACHE, checkpoint_folder, curves_path, picture_path
 from tasks.shared.plots import draw_losses
 from vd_core.errors import InputError
 from vd_core.files import write_text
@@ -22,7 +22,7 @@ CURVES = {"losses": "step,loss\n", "validation": "step,score\n"}
 
 def open_progress(combination: str, stage: str, validate: Validate | None = None) -> Progress:
     """Where a stage keeps its checkpoint and logs while it trains, and TensorBoard's events: outside what DVC and git track."""
-    return Progress(CACHE / "checkpoints" / combination / stage, CACHE / "tensorboard" / combination / stage, validate)
+    return Progress(checkpoint_folder(combination, stage), CACHE / "tensorboard" / combination / stage, validate)
 
 
 def publish_progress(progress: Progress, folder: Path, title: str) -> None:
@@ -37,12 +37,15 @@ def publish_progress(progress: Progress, folder: Path, title: str) -> None:
 
 
 def publish_curves(combination: str, stage: str, folder: Path | None) -> None:
-    """Write what `dvc plots` draws of a training whose CSVs are in `folder`; tables without rows if it did not train or validate."""
+    """Write what `dvc plots` draws of a training whose CSVs are in `folder`, and a picture; tables without rows if it did not train or validate."""
     if not PartialState().is_main_process:
         return
     for kind, head in CURVES.items():
         source = folder / f"{kind}.csv" if folder else None
         write_text(curves_path(kind, combination, stage), source.read_text() if source and source.is_file() else head)
+    picture = picture_path(combination, stage)
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    draw_losses(curves_path("losses", combination, stage), picture, f"{stage} of {combination}")
 
 
 def forget_progress(progress: Progress) -> None:

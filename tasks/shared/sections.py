@@ -32,6 +32,7 @@ class Judging(Section):
 
 
 class MixSection(Section):
+    finetune_from: str
     subjects: tuple[str, ...]
     placeholder_tokens: tuple[str, ...]
     count: int
@@ -44,6 +45,7 @@ class MixSection(Section):
 
 
 class FinetuneSection(Section):
+    finetune_from: str
     models: Models
     judging: Judging
     device: Device
@@ -54,6 +56,7 @@ class FinetuneSection(Section):
 
 
 class SampleSection(Section):
+    finetune_from: str
     models: Models
     judging: Judging
     device: Device
@@ -76,6 +79,7 @@ class MotionSection(Section):
 
 
 class SwapSection(Section):
+    finetune_from: str
     swap: bool
 
 
@@ -101,6 +105,7 @@ class EvaluateSection(Section):
 
 
 class ExportSection(Section):
+    finetune_from: str
     base: str
     license: str
     models: Models

@@ -14,15 +14,18 @@ import pytest
 import yaml
 from PIL import Image
 from prefect import get_client
+from prefect._internal.pydantic.v2_schema import create_v2_schema
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.testing.utilities import prefect_test_harness
+from prefect.utilities.schema_tools.validation import build_error_obj, validate
 
 import flows.full
 import flows.reproduce
 from flows.approval import read_answer
-from flows.form import SAMPLE_AGAIN, build_form, describe
+from flows.artifacts import FILES_URL
+from flows.form import build_form, describe
 from flows.processes import start_group
-from flows.quiet import drop_traceback
+from flows.quiet import LOGGERS, drop_traceback, say_everything
 from flows.reproduce import StageError
 from tasks.shared import paths
 from tasks.shared.picks import pick_candidates, read_candidates, read_picks, resolve_picks, write_picks
@@ -67,10 +70,11 @@ def play(monkeypatch: pytest.MonkeyPatch, failing: str = "", cached: str = "") -
     asked: list[str] = []
 
     def start(command: str, *arguments: str) -> subprocess.Popen:
+        stage, combination = arguments[-1].split("@")
         if command == "checkout":
-            assert arguments[-len(STAGES) :] == tuple(f"{s}@toys" for s in STAGES)
+            assert arguments[-len(STAGES) :] == tuple(f"{s}@{combination}" for s in STAGES)
             return start_group(["true"], dict(os.environ), subprocess.PIPE)
-        stage = arguments[-1].removesuffix("@toys")
+        stage += f"@{combination}" * (combination != "toys")
         asked.append(stage)
         says = {failing: f"print('error: {stage} broke'); raise SystemExit(1)", cached: "print('Stage didn\\'t change, skipping')"}
         code = f"print('working {stage}'); " + says.get(stage, "print(' 50%|#####     | 1/2')")
@@ -95,6 +99,20 @@ def test_all_stages_in_order(project: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert picks.approval == "auto"
     assert artifacts("toys-result") == 1 and artifacts("toys-sample") == artifacts("toys-sample-progress") == 1
     assert [p.name for p in resolve_picks(picks, read_candidates(Path("runs/toys/sample")), 1)] == ["001.png"]
+
+
+def test_the_subjects_of_another_combination_are_brought_up_to_date_first(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nothing is finetuned in the one that takes them."""
+    params = read_yaml(Path("params.yaml"))
+    params["combinations"]["again"] = params["combinations"]["toys"] | {"motion_prompt": None}
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    Path("data/again").mkdir()
+    shutil.copytree("runs/toys", "runs/again")
+    shutil.copy("metrics/toys.json", "metrics/again.json")
+    asked = play(monkeypatch)
+    flows.full.full("again", "auto")
+    assert asked == [*STAGES[:5], *(f"{s}@again" for s in STAGES)]
+    assert not Path("picks/again.yaml").exists()
 
 
 def test_a_failing_stage_stops_the_flow_with_its_own_word(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,28 +144,47 @@ def test_a_cached_stage_is_called_cached(project: Path, monkeypatch: pytest.Monk
     assert before == [artifacts(key) for key in ("toys-mix", "toys-mix-progress")]
 
 
-def test_the_form_shows_the_sheet_and_knows_the_numbers(project: Path) -> None:
+def test_the_form_shows_the_sheet_and_knows_the_numbers(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(FILES_URL, "http://127.0.0.1:4321")
     candidates = read_candidates(Path("runs/toys/sample"))
     deadline = datetime(2030, 1, 2, 3, 4, tzinfo=UTC)
-    text = describe("toys", candidates, deadline, "no name was given")
+    text = describe("toys", candidates, 2, deadline, "no name was given")
     assert text.count("data:image/jpeg;base64,") == 1
-    assert "- 1: dog 0.50, car 0.25; text 0.30" in text
+    assert "[the sheet in full size](http://127.0.0.1:4321/toys/sample/sheet.jpg)" in text
     assert "Please choose again: no name was given." in text
     assert "2030-01-02 03:04 UTC" in text
-    form = build_form("toys", candidates, 2, deadline)
-    schema = form.model_json_schema()["properties"]["candidates"]
-    assert schema["items"]["enum"] == ["1", "2", "3", "4", SAMPLE_AGAIN]
-    assert (schema["minItems"], schema["maxItems"]) == (1, 4)
-    assert "default" not in schema  # nothing is preselected
-    with pytest.raises(ValueError, match="at least 1"):
-        form(candidates=[], chosen_by="Ann")
+    schema = build_form("toys", candidates, 2, deadline).model_json_schema()
+    fields = schema["properties"]
+    assert fields["candidates"]["items"]["enum"] == ["1", "2", "3", "4"]
+    assert fields["candidates"]["default"] == []  # nothing is preselected
+    assert all(field["description"] for field in fields.values())  # Prefect dropped the name's
+
+
+@pytest.mark.parametrize(
+    ("answer", "wrong"),
+    [
+        ({"candidates": ["1", "3"], "chosen_by": "Ann"}, None),
+        ({"candidates": [], "sample_again": True, "chosen_by": "Ann"}, None),
+        ({"candidates": ["1"], "chosen_by": "Ann"}, "candidates"),
+        ({"candidates": ["1", "1"], "sample_again": False, "chosen_by": "Ann"}, "candidates"),
+        ({"chosen_by": "Ann"}, "candidates"),
+        ({"candidates": ["1", "3"], "sample_again": True, "chosen_by": "Ann"}, "candidates"),
+        ({"candidates": ["1", "9"], "chosen_by": "Ann"}, "candidates"),
+        ({"candidates": ["1", "3"], "chosen_by": ""}, "chosen_by"),
+    ],
+)
+def test_the_form_itself_says_which_field_is_wrong(project: Path, answer: dict, wrong: str | None) -> None:
+    """As the UI and the server check it: by the JSON schema alone."""
+    form = build_form("toys", read_candidates(Path("runs/toys/sample")), 2, datetime.now(UTC))
+    said = build_error_obj(validate(answer, create_v2_schema("Picks", model_base=form)))
+    assert said["valid"] == (wrong is None)
+    assert [error["property"] for error in said["errors"]] == [wrong] * (wrong is not None)
 
 
 @pytest.mark.parametrize(
     ("chosen", "name", "problem"),
     [
         (["1"], "Ann", "1 picked; at least 2 are needed"),
-        (["1", "2", SAMPLE_AGAIN], "Ann", "was chosen together with numbers"),
         (["1", "2"], "  ", "nobody's name was given"),
     ],
 )
@@ -194,6 +231,69 @@ def test_a_wait_for_another_run_is_said_once(project: Path, monkeypatch: pytest.
     said = [r.getMessage() for r in caplog.records if r.levelno >= logging.INFO]
     assert [line for line in said if "PID" in line] == ["waits for another run that has what mix@toys needs: (PID 12): dvc repro"]
     assert not any("ERROR" in line for line in said)
+
+
+BAR = "\rfinetuning:  {0}%|##5       | {1}/200 [00:10<00:30,  4.90step/s, loss=0.12{0}, samples=39.2/s]"
+
+
+def test_a_training_says_how_far_it_is_and_shows_its_pictures(
+    project: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It was silent from its first step to its last; its sample pictures came after it had ended."""
+    from prefect import flow
+
+    progress = paths.checkpoint_folder("toys", "finetune")
+    progress.mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(progress / "00100.jpg")
+    (progress / "validation.csv").write_text("step,score,best\n100,0.5,1\n")
+    says = [
+        BAR.format(0, 0),
+        *(BAR.format(percent, percent * 2) for percent in (2, 25, 26, 50)),
+        "\nfinetuning: validation after 100 steps: score 0.500\n",
+    ]
+    code = f"print({''.join(says)!r})"
+    monkeypatch.setattr(
+        flows.reproduce, "start_dvc", lambda *a: start_group([sys.executable, "-c", code], dict(os.environ), subprocess.PIPE)
+    )
+    monkeypatch.setattr("flows.progress.SAY_SECONDS", 0.0)
+
+    @flow
+    def one() -> None:
+        flows.reproduce.reproduce("finetune", "toys")
+
+    one()
+    said = [r.getMessage() for r in caplog.records if "left" in r.getMessage()]
+    assert said == [f"finetune of toys: {n} of 200, loss 0.12{n // 2}, 00:30 left" for n in (50, 100)]
+    with get_client(sync_client=True) as client:
+        shown = {a.key: a for a in client.read_artifacts()}
+    assert shown["toys-finetune"].description == "finetune of toys, while it trains"
+    assert "the newest after 100 steps" in shown["toys-finetune"].data and "data:image/jpeg" in shown["toys-finetune"].data
+    assert shown["toys-finetune-progress"].data == 100.0
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_dvcs_housekeeping_is_logged_only_with_debug(
+    project: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, debug: bool
+) -> None:
+    from prefect import flow
+
+    code = "print('git add dvc.lock'); print('24 mixed pictures')"
+    monkeypatch.setattr(
+        flows.reproduce, "start_dvc", lambda *a: start_group([sys.executable, "-c", code], dict(os.environ), subprocess.PIPE)
+    )
+    levels = {name: logging.getLogger(name).level for name in LOGGERS}
+
+    @flow
+    def one() -> None:
+        if debug:
+            say_everything()
+        flows.reproduce.reproduce("mix", "toys")
+
+    one()
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+    said = [r.getMessage() for r in caplog.records]
+    assert "24 mixed pictures" in said and ("git add dvc.lock" in said) == debug
 
 
 def test_a_folder_without_git_is_said_what_to_do(tmp_path: Path) -> None:

@@ -107,19 +107,20 @@ class Live:
             raise AssertionError(f"the run is {now}\n" + "\n".join(self.logs(run)[-15:]))
         return now
 
-    def wait_for_question(self, run: UUID, number: int) -> None:
+    def wait_for_question(self, run: UUID, number: int, seconds: float = 300) -> None:
         """Wait until the run has asked `number` times and waits."""
 
         def asked() -> bool:
             keys = self.get(f"/flow_runs/{run}")["empirical_policy"]["pause_keys"] or []
             return len(keys) == number and self.checked_state(run) == "Suspended"
 
-        wait_for(asked, 300, f"question {number}")
+        wait_for(asked, seconds, f"question {number}")
         time.sleep(1)  # the form is saved just after the state
 
-    def resume(self, run: UUID, candidates: list[str], chosen_by: str = "Ann") -> dict:
+    def resume(self, run: UUID, candidates: list[str], chosen_by: str = "Ann", sample_again: bool = False) -> dict:
         """Answer the form; the server's reply."""
-        return self.post(f"/flow_runs/{run}/resume", {"run_input": {"candidates": candidates, "chosen_by": chosen_by}})
+        answer = {"candidates": candidates, "sample_again": sample_again, "chosen_by": chosen_by}
+        return self.post(f"/flow_runs/{run}/resume", {"run_input": answer})
 
     def logs(self, run: UUID) -> list[str]:
         """What the run has said."""

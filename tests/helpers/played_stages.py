@@ -30,7 +30,8 @@ if Path(f"slow-{stage}").exists():
 if Path(f"break-{stage}").exists():
     raise SystemExit("error: broken half-way")
 digest = hashlib.sha256(json.dumps(section).encode())
-for dep in (d.replace("${key}", name) for d in do["deps"] if d.startswith(("data/", "runs/", "picks/"))):
+owner = yaml.safe_load(Path("params.yaml").read_text())["combinations"][name]["finetune_from"]
+for dep in (d.replace("${key}", name).replace("${item.finetune_from}", owner) for d in do["deps"] if d.startswith(("data/", "runs/", "picks/"))):
     files = sorted(p for p in [Path(dep), *Path(dep).rglob("*")] if p.is_file())
     for file in files:
         digest.update(file.name.encode() + file.read_bytes())
@@ -80,7 +81,7 @@ def play_stages(project: Path, combinations: list[str], real: tuple[str, ...] = 
     for name in set(combinations) - {"toys"}:
         shutil.copytree(project / "data" / "toys", project / "data" / name)
     params = read_yaml(project / "params.yaml")
-    params["combinations"] = dict.fromkeys(combinations, params["combinations"]["toys"])
+    params["combinations"] = {name: params["combinations"]["toys"] | {"finetune_from": name} for name in combinations}
     (project / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
 
 

@@ -64,7 +64,9 @@ def finished_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         folder.mkdir(parents=True)
         for n in range(4):
             noise_picture(10 * i + n, (64, 64)).save(folder / f"{n:03d}.png")
-    subjects = [{"name": n, "class_noun": n, "placeholder_token": t} for n, t in (("dog", "sks"), ("car", "krk"))]
+    subjects = [
+        {"name": n, "class_noun": n, "placeholder_token": t, "folder": f"data/toys/{n}"} for n, t in (("dog", "sks"), ("car", "krk"))
+    ]
     (mix / "subjects/about.json").write_text(json.dumps({"subjects": subjects}))
     (render / "videos.json").write_text(json.dumps(videos))
     for name in ("docs", "metrics"):

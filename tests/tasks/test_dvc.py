@@ -153,6 +153,28 @@ def test_settings_edited_while_a_stage_runs_are_never_up_to_date_with_the_old_ou
 
 
 @pytest.mark.slow
+def test_a_combination_that_takes_finetuned_subjects_is_stale_when_they_are(project: Path) -> None:
+    """`finetune_from`: its own stages that train never do, and DVC knows whose subjects its videos show."""
+
+    def ran() -> list[str]:
+        done = run(sys.executable, "-m", "dvc", "repro", "export@again", cwd=project)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return [line.split("'")[1] for line in done.stdout.splitlines() if line.startswith("Running stage")]
+
+    repro(project)
+    toys = read_yaml(project / "params.yaml")["combinations"]["toys"]
+    change_combination(toys | {"prompts": ["in the city"], "motion_prompt": None}, project, "again")
+    (project / "data/again").mkdir()
+    (project / "data/again/subjects.txt").write_text("those of toys")
+    own = [f"{s}@again" for s in ("settings", "mix", "motion", "swap", "render", "encode", "evaluate", "export")]
+    assert sorted(ran()) == sorted(own)  # neither of the stages that finetune
+    change_combination({"prompts": ["in the snow"]}, project, "again")
+    assert ran() == [f"{s}@again" for s in ("settings", "render", "encode", "evaluate", "export")]
+    change("hlr", {"steps": 9}, project)  # the owner's re-finetuning
+    assert {"refinetune@toys", "swap@again", "export@again"} <= set(ran())
+
+
+@pytest.mark.slow
 def test_curves_of_every_combination_are_drawn(project: Path) -> None:
     curves = project / "metrics/losses/toys-finetune.csv"
     assert curves.is_file()

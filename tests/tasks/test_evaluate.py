@@ -43,7 +43,9 @@ def rendered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         references[toy.kind] = refer_to(load_local_judges(JUDGES, torch.device("cpu")), toy.kind, to_unit([alone])).embeddings
     (mix / "references").mkdir()
     save_file(references, mix / "references/references.safetensors")
-    subjects = [{"name": n, "class_noun": n, "placeholder_token": t} for n, t in (("dog", "sks"), ("car", "krk"))]
+    subjects = [
+        {"name": n, "class_noun": n, "placeholder_token": t, "folder": f"data/toys/{n}"} for n, t in (("dog", "sks"), ("car", "krk"))
+    ]
     (mix / "subjects/about.json").write_text(json.dumps({"subjects": subjects}))
     moving = tuple(replace(toy, motion="jump") for toy in (DOG, CAR))
     clips = {

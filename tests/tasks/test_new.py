@@ -14,7 +14,7 @@ from tests.helpers.imports import ROOT
 from tests.helpers.pictures import noise_picture
 from vd_core.inputs.subjects import load_subjects
 
-ENTRY = entry_of("toybox", ["dog"], ["on the beach"], None)
+ENTRY = entry_of("pets", "toybox", ["dog"], ["on the beach"], None)
 
 
 @pytest.fixture
@@ -54,6 +54,18 @@ def state(folder: Path) -> dict[str, bytes]:
 
 
 REX, MIA, SCENE = ("--subject", "dog=../rex"), ("--subject", "tabby cat=../mia"), ("--prompt", "are surfing")
+
+
+def test_another_combinations_finetuned_subjects_are_taken(project: Path) -> None:
+    assert call("pets", *REX, *MIA, *SCENE)[0] == 0
+    for wrong in (("more", *SCENE), ("more", *REX, *SCENE, "--finetune-from", "pets"), ("more", *SCENE, "--finetune-from", "dogs")):
+        before = state(project)
+        assert call(*wrong)[0] == 1 and state(project) == before
+    code, said = call("more", "--finetune-from", "pets", "--prompt", "in the city")
+    assert code == 0 and 'video of "a sks dog, a olis tabby cat in the city"' in said
+    merged = merge(load_params(), "more")
+    assert (merged.finetune_from, merged.base, merged.subjects) == ("pets", "sd15", ("dog", "tabby-cat"))
+    assert [p.name for p in Path("data/more").iterdir()] == ["subjects.txt"]
 
 
 def test_the_combination_is_whole_and_the_originals_stay(project: Path) -> None:

@@ -29,7 +29,7 @@ def written(workspace: Path) -> Path:
     Path("runs/toys/finetune").mkdir()
     Path("runs/toys/finetune/losses.csv").write_text("step,loss\n10,1.5\n20,0.5\n")
     section = read_section("toys", "export", ExportSection)
-    Path("index.html").write_text(build_page("toys", section, gather("toys"), [("a.safetensors", "others")], "import this", ""))
+    Path("index.html").write_text(build_page("toys", section, gather("toys", "toys"), [("a.safetensors", "others")], "import this", ""))
     return Path("index.html").resolve()
 
 

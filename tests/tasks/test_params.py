@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from tasks.settings import build_sections, settings
-from tasks.shared.params import PRESETS, load_params, merge
+from tasks.shared.params import PRESETS, Params, load_params, merge
 from tasks.shared.sampling_round import raise_sampling_round
 from tasks.shared.sections import FinetuneSection, read_section
 from tasks.shared.yaml_files import overlay, read_yaml
@@ -38,6 +38,11 @@ ROOT = Path(__file__).parents[2]
             "    sampling_round: 0",
             "    sampling_round: 0\n    finetune: {lora: {rank: 0}}",
             r"finetune\.lora\.rank: input should be greater",
+        ),
+        (
+            "finetune_from: toys",
+            "finetune_from: pets",
+            r"^params\.yaml: combinations\.toys\.finetune_from: 'pets' is no combination; write toys for",
         ),
         ("    sampling_round: 0", "    sampling_round: 0\n    method: magic", r"method: input should be 'disen_mix'"),
         ("    sampling_round: 0", "    sampling_round: 0\n    hlr: {candidates: 1}", r"hlr\.candidates must be at least hlr\.min_picks"),
@@ -82,7 +87,7 @@ def test_a_combination_overrides_single_keys_of_its_own_base(workspace: Path, ki
     other = overlay(read_yaml(Path("presets/toybox.yaml")), {"finetune": {"schedule": {"steps": 77}}})
     Path("presets/other.yaml").write_text(yaml.safe_dump(other))
     toys = read_yaml(Path("params.yaml"))["combinations"]["toys"]
-    change_combination(toys | {"base": "other", "render": {"seeds_tried": 2}}, name="pets")
+    change_combination(toys | {"finetune_from": "pets", "base": "other", "render": {"seeds_tried": 2}}, name="pets")
     merged = {name: merge(load_params(), name) for name in ("toys", "pets")}
     assert [m.finetune.schedule.steps for m in merged.values()] == [3, 77]
     assert [m.render.seeds_tried for m in merged.values()] == [1, 2]
@@ -90,6 +95,38 @@ def test_a_combination_overrides_single_keys_of_its_own_base(workspace: Path, ki
     change_combination({"finetune": {"schedule": {"steps": 5}}}, name="pets")
     Path("presets/other.yaml").write_text(yaml.safe_dump(overlay(other, {"sampling": {"guidance_scale": 9.0}})))
     assert build_sections(merge(load_params(), "toys")) == before
+
+
+def build_again(**changes: object) -> Params:
+    """The demo's combination, with settings of its own, and one that takes its finetuned subjects."""
+    params = read_yaml(ROOT / "params.yaml")
+    toys = params["combinations"]["toys"] | {"finetune": {"schedule": {"steps": 7}}, "encode": {"fps": 5}}
+    again = params["combinations"]["toys"] | {"prompts": ["in the city"], "motion_prompt": None} | changes
+    return Params.model_validate(params | {"combinations": {"toys": toys, "again": again}})
+
+
+def test_a_combination_that_takes_finetuned_subjects_takes_their_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And no others."""
+    monkeypatch.chdir(ROOT)
+    toys, again = merge(build_again(), "toys"), merge(build_again(), "again")
+    assert (again.finetune, again.prompts, again.motion_prompt) == (toys.finetune, ("in the city",), None)
+    assert again.finetune.schedule.steps == 7 and (toys.encode.fps, again.encode.fps) == (5, 8)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"finetune": {"schedule": {"steps": 9}}}, "combinations.again: finetune is that of toys"),
+        ({"subjects": ["dog"]}, "combinations.again: base and subjects must be those of toys"),
+        ({"base": "sd15"}, "combinations.again: base and subjects must be those of toys"),
+    ],
+)
+def test_what_belongs_to_the_finetuned_subjects_is_not_changed_beside_them(
+    monkeypatch: pytest.MonkeyPatch, changes: dict, message: str
+) -> None:
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(InputError, match=message):
+        merge(build_again(**changes), "again")
 
 
 @pytest.mark.parametrize("kind", ["sd1"], indirect=True)

@@ -28,7 +28,7 @@ def test_the_life_of_a_combination(project: Path) -> None:
     code, ran, said = repro(project)
     assert code != 0
     assert "sample" in ran
-    assert "nobody has chosen yet: look at the sheet and choose, for example: python -m tasks.commands.pick toys 1 2 3" in said
+    assert "nobody has chosen yet: look at the sheet and choose by numbers, as this says: python -m tasks.commands.pick toys" in said
     assert "picks/toys.yaml" in said  # what DVC misses
     assert not (project / "runs" / "toys" / "refinetune").exists()
 

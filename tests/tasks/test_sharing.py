@@ -31,7 +31,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("sharing")
     (root / "yours").mkdir()
     project = build_project(root / "yours")
-    (project / ".gitignore").write_text("/runs/\n/.cache/\n/metrics/losses/\n/metrics/validation/\n__pycache__/\n*.tmp\n")
+    (project / ".gitignore").write_text("/runs/\n/.cache/\n/metrics/losses/\n/metrics/curves/\n/metrics/validation/\n__pycache__/\n*.tmp\n")
     run("git", "init", "-q", "--bare", str(root / "videodreamer.git"), cwd=project)
     for key, value in (("user.name", "Ann"), ("user.email", "ann@example.org")):
         run("git", "config", key, value, cwd=project)

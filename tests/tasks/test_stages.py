@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from transformers import CLIPTokenizer
 
 from tasks.shared.picks import Picks, pick_candidates, read_candidates, write_picks
+from tasks.shared.yaml_files import read_yaml
 from tests.helpers.candidates import write_candidates
 from tests.helpers.workspace import change, change_combination, run_stages
 from vd_core.errors import InputError
@@ -32,6 +33,26 @@ def test_from_pictures_to_videos(workspace: Path, kind: str) -> None:
         assert video["prompt"].startswith("a sks dog, a krk car ")
         assert "regions" not in video["prompt"]
     assert not list(Path("runs/toys").glob(".*"))
+
+
+@pytest.mark.parametrize("kind", ["sd1"], indirect=True)
+def test_finetuned_subjects_are_taken_for_other_prompts(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """New videos of the same subjects cost no training."""
+    run_stages("mix", "finetune")
+    write_picks(Picks(approval="skip"), Path("picks/toys.yaml"))
+    run_stages("sample", "refinetune")
+    toys = read_yaml(Path("params.yaml"))["combinations"]["toys"]
+    change_combination(
+        toys | {"prompts": ["in the city"], "motion_prompt": None, "render": {"generators": ["text2video_zero"]}}, name="again"
+    )
+    Path("data/again").mkdir()
+    for stage in ("finetune", "refinetune", "sample"):
+        monkeypatch.setattr(f"tasks.{stage}.open_base", None)  # none of them may compute
+    run_stages("mix", "finetune", "sample", "refinetune", "motion", "swap", "render", name="again")
+    lora = "pytorch_lora_weights.safetensors"
+    assert Path("runs/again/swap", lora).read_bytes() == Path("runs/toys/refinetune", lora).read_bytes()
+    videos = json.loads(Path("runs/again/render/videos.json").read_text())
+    assert [v["prompt"] for v in videos] == ["a sks dog, a krk car in the city"]
 
 
 @pytest.mark.parametrize("kind", ["sd1"], indirect=True)

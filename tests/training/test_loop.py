@@ -150,7 +150,9 @@ def test_a_killed_validation_is_made_again(fresh, tmp_path: Path, capsys: pytest
         train(fresh(), tmp_path / "killed", scores, killed_at=4)
     capsys.readouterr()
     again = train(fresh(), tmp_path / "killed", scores)
-    assert "going on from step 2 of 6" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "going on from step 2 of 6" in said
+    assert "validation after 4 steps: score 0.700\n" in said  # a line of its own, not glued to the progress bar
     assert all(torch.equal(whole[k], again[k]) for k in whole)
     assert rows_of(tmp_path / "whole/validation.csv") == rows_of(tmp_path / "killed/validation.csv")
 

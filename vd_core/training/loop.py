@@ -132,6 +132,8 @@ def optimise(
             validations.write()
             save_checkpoint(progress.state, parameters, optimizer, step + 1, fingerprint, averages.state, log.window)
             last_checkpoint = time.monotonic()
+        if figures:
+            bar.write(f"{trained.name}: validation after {step + 1} steps: " + ", ".join(f"{k} {v:.3f}" for k, v in figures.items()))
     averages.swap()
     if accelerator.is_main_process:
         log.write()
