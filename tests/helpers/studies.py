@@ -1,0 +1,33 @@
+"""A small study of the toybox edition on a random base, in a project folder."""
+
+import shutil
+from pathlib import Path
+
+import yaml
+
+from tasks.shared.yaml_files import overlay, read_yaml
+from tests.helpers.workspace import ROOT, change, write_workspace
+
+SMALL = {"combinations": 2, "prompts_of_each_kind": 1, "seeds": 1, "variants": ["dreambooth", "disen_mix"]}
+QUICKER = {"text2video_zero_frames": 2, "animatediff_frames": 2, "num_inference_steps": 5, "t_forward": 3, "t_warp": 2}
+
+
+def write_study_workspace(folder: Path, base: Path, **changes: object) -> None:
+    """A workspace whose profile `quick` is two combinations, three prompts, one seed and two methods, with `changes` of it."""
+    write_workspace(folder, base)
+    shutil.copytree(ROOT / "benchmarks", folder / "benchmarks")
+    change("finetune", {"schedule": {"steps": 2}}, folder)
+    change("render", QUICKER, folder)
+    plan = overlay(read_yaml(ROOT / "benchmarks/studies.yaml"), {"profiles": {"quick": {**SMALL, **changes}}})
+    (folder / "benchmarks/studies.yaml").write_text(yaml.safe_dump(plan, sort_keys=False))
+
+
+def folders_of(store: Path) -> dict[str, int]:
+    """Every finished result by its path in the store, and the number of its folder on the disk: a result that is made again has another."""
+    return {str(p.relative_to(store)): p.stat().st_ino for kind in ("finetunings", "clips", "scores") for p in (store / kind).glob("[!.]*")}
+
+
+def figures_of(folder: Path) -> dict[str, bytes]:
+    """The bytes of every cell's figures, by path."""
+    runs = folder / "runs/studies"
+    return {str(p.relative_to(runs)): p.read_bytes() for p in sorted(runs.glob("*/*/*/figures.json"))}
