@@ -9,16 +9,16 @@ from typing import Annotated, Any
 import prefect
 import typer
 from prefect import flow, get_run_logger, task
+from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 from prefect.settings import get_current_settings
-from prefect.task_runners import TaskRunner
 from pydantic import Field
 
 from flows.deployment import name_deployment, tag_of
 from flows.quiet import drop_tracebacks
 from flows.reproduce import StageError
-from flows.runners import Call, Runner, chosen
+from flows.runners import Place, Runner, chosen
 from flows.server import connected, require_server
 from flows.terminal import one_line_errors
 from tasks.studies.figures import collect
@@ -28,6 +28,7 @@ from tasks.studies.running import Work, work, work_left
 from tasks.studies.store import STORE
 from tasks.studies.units import Clips, list_units
 from vd_core.errors import InputError
+from vd_core.files import write_json
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -41,6 +42,7 @@ def benchmark(
     address: str | None = None,
     store: str = str(STORE),
     pin: bool = False,
+    gpus: Annotated[float, Field(ge=0)] = 0,
 ) -> dict:
     """Compute what a study has not computed yet; the paths of its tables and its page.
 
@@ -52,14 +54,15 @@ def benchmark(
         address: An existing cluster's, as tcp://host:8786 (Dask) or ray://host:10001 (Ray).
         store: The folder of finished results; all workers must see it under this path.
         pin: Keep each worker of this machine on a core of its own.
+        gpus: How many GPUs, or which share of one, a worker of Ray holds.
     """
     os.chdir(ROOT)
     drop_tracebacks()
     study = plan_study(edition, profile)
     units, kept, begun = list_units(study), Path(store), time.monotonic()
     get_run_logger().info(f"{study.name}: {count_left(units, kept)} of {sum(len(u.videos) for u in units)} clips are still to be done")
-    with chosen(runner, workers, address, pin) as (task_runner, call):
-        finish(units, kept, task_runner, call)
+    with chosen(runner, workers, address, pin, gpus) as place:
+        finish(units, kept, place)
     return conclude(study, units, kept, {"runner": runner, "workers": workers, "seconds": round(time.monotonic() - begun, 1)})
 
 
@@ -68,26 +71,28 @@ def count_left(units: list[Clips], store: Path) -> int:
     return sum(len(u.videos) for u in units if work_left(u, store))
 
 
-def finish(units: list[Clips], store: Path, task_runner: TaskRunner, call: Call) -> None:
+def finish(units: list[Clips], store: Path, place: Place) -> None:
     """Run rounds until all is done: a worker, or a cluster, that was lost costs what it had in hand. StageError if a round achieves nothing."""
-    before = None
+    before, said = None, ""
     while left := [u for u in units if work_left(u, store)]:
         parts = sum(len(work_left(u, store)) for u in left)
         if parts == before:
             raise StageError(said)
-        before, said = parts, run_round(left, store, task_runner, call)
+        before, said = parts, run_round(left, store, place)
 
 
-def run_round(units: list[Clips], store: Path, task_runner: TaskRunner, call: Call) -> str:
+def run_round(units: list[Clips], store: Path, place: Place) -> str:
     """Every unit once, those that need the same finetuning after it; what went wrong first, in one line."""
 
     @task(task_run_name="{name}", cache_policy=NO_CACHE, persist_result=False)
     def compute(name: str, what: Work, unit: Clips, after: Any) -> None:
-        call(work, what, unit, store, ROOT)
+        place.call(work, what, unit, store, ROOT)
 
-    @flow(name="videodreamer-bench-units", task_runner=task_runner)
+    @flow(name="videodreamer-bench-units", task_runner=place.task_runner)
     def compute_all() -> list[str]:
-        return [error for future in submit_all(units, store, compute) if (error := wait_for(future))]
+        with place.submitting():
+            futures = submit_all(units, store, compute)
+        return [error for future in futures if (error := wait_for(future))]
 
     errors = compute_all()
     for error in errors:
@@ -128,7 +133,8 @@ def conclude(study: Study, units: list[Clips], store: Path, about: dict[str, Any
         cells.setdefault((unit.variant, unit.combination), []).append(unit)
     for own in cells.values():
         collect(study.name, own, store)
-    written = write_report(study)
+    written = write_report(study, folder=store / "reports")
+    create_markdown_artifact(Path(written["tables"]).read_text(), key=f"bench-{study.name}", description=f"tables of {study.name}")
     return {**about, **describe_run(units, store), **written}
 
 
@@ -161,13 +167,18 @@ def run(
     address: Annotated[str | None, typer.Option(help="an existing cluster's, as tcp://host:8786 or ray://host:10001")] = None,
     store: Annotated[str, typer.Option(help="the folder of finished results")] = str(STORE),
     pin: Annotated[bool, typer.Option(help="keep each worker on a core of its own")] = False,
+    gpus: Annotated[float, typer.Option(min=0, help="GPUs, or a share of one, that a worker of Ray holds")] = 0,
+    summary: Annotated[Path | None, typer.Option(help="a file for the seconds and the paths that are printed too")] = None,
 ) -> None:
     """Run a study here and now; what is finished stands, and the same command goes on."""
     with one_line_errors():
         if not Path(store).is_absolute() and address:
             raise InputError(f"--store {store}: give an absolute path that the cluster's workers see too")
         with connected():
-            print(json.dumps(benchmark(edition, profile, runner, workers, address, store, pin), indent=1))
+            found = benchmark(edition, profile, runner, workers, address, store, pin, gpus)
+        if summary:
+            write_json(summary, found)
+        print(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ SHOWN = 2
 
 def cell_folder(study: str, variant: str, combination: str) -> Path:
     """Where a cell's figures are, and the clips of its first seeds."""
-    return RUNS / study / variant / combination
+    return RUNS / study / "cells" / variant / combination
 
 
 def collect(study: str, units: list[Clips], store: Path) -> Path:

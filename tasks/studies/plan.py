@@ -25,7 +25,7 @@ class Variant(Section):
     """A method or an ablation: what differs from its method's settings, and where it is run."""
 
     method: Literal["disen_mix", "plain_mix", "dreambooth", "custom_diffusion", "svdiff"]
-    finetune: dict[str, Any] = {}
+    finetune: dict[str, Any] = Field(default_factory=dict)
     hlr: bool = False
     where: Literal["everywhere", "triples", "ablated"] = "everywhere"
     generators: tuple[Generator, ...] = GENERATORS

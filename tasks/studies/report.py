@@ -1,8 +1,8 @@
 """What a study shows, from its cells' figures alone: the paper's tables, and one page with the clips side by side."""
 
 import json
+import shutil
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -16,20 +16,22 @@ from tasks.studies.units import Clips
 from vd_core.errors import InputError
 from vd_core.files import write_json, write_text
 from vd_core.studies.cost import Seconds
-from vd_core.studies.paper_tables import PaperTable, build_tables
+from vd_core.studies.paper_tables import PaperTable, build_tables, means_of
 
 METRICS = Path("metrics/studies")
 
 
-def write_report(study: Study, ranks: Mapping[str, float] | None = None) -> dict[str, str]:
-    """Write the tables (numbers for programs, Markdown for people) and the page; where they are."""
+def write_report(study: Study, ranks: Mapping[str, float] | None = None, folder: Path | None = None) -> dict[str, str]:
+    """Write the tables (numbers for programs, Markdown for people) and the page, and copies into `folder`; where they are."""
     cells = [(c.name, c.combination) for c in study.cells]
     table = read_study(study.name, cells)
     tables = build_tables(table, ranks or {})
     numbers, text, page = METRICS / f"{study.name}.json", RUNS / study.name / "tables.md", RUNS / study.name / "index.html"
-    write_json(numbers, [asdict(t) for t in tables])
+    write_json(numbers, means_of(table))
     write_text(text, as_markdown(tables))
     write_text(page, build_page(study, table, tables))
+    if folder:  # runs/ of a container ends with it
+        shutil.copytree(RUNS / study.name, folder / study.name, ignore=shutil.ignore_patterns("cells"), dirs_exist_ok=True)
     return {"tables": str(text), "page": str(page)}
 
 

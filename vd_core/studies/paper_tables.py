@@ -48,6 +48,17 @@ def mean_of(rows: Rows, figure: str, keep: Callable[[dict[str, Any]], bool]) -> 
     return float(np.mean(values)) if values else None
 
 
+def means_of(table: Table) -> dict[str, dict[str, dict[str, float]]]:
+    """Every figure's mean over all clips that have it, to four places, by variant and generator."""
+    figures = dict.fromkeys(name for rows in table.values() for row in rows for name, v in row.items() if isinstance(v, float))
+    means: dict[str, dict[str, dict[str, float]]] = {}
+    for variant, rows in table.items():
+        for generator in dict.fromkeys(row["generator"] for row in rows):
+            own = {f: mean_of(rows, f, lambda r, g=generator: r["generator"] == g) for f in figures}
+            means.setdefault(variant, {})[generator] = {f: round(m, 4) for f, m in own.items() if m is not None}
+    return means
+
+
 def build_tables(table: Table, ranks: Mapping[str, float]) -> list[PaperTable]:
     """All tables; `ranks` are people's mean ranks by variant, if there are any. A table whose variants were not run has no rows."""
     return [
