@@ -83,10 +83,11 @@ def finish(units: list[Clips], store: Path, place: Place) -> None:
 
 def run_round(units: list[Clips], store: Path, place: Place) -> str:
     """Every unit once, those that need the same finetuning after it; what went wrong first, in one line."""
+    call = place.call  # clusters pickle the task, and cannot pickle the place
 
     @task(task_run_name="{name}", cache_policy=NO_CACHE, persist_result=False)
     def compute(name: str, what: Work, unit: Clips, after: Any) -> None:
-        place.call(work, what, unit, store, ROOT)
+        call(work, what, unit, store, ROOT)
 
     @flow(name="videodreamer-bench-units", task_runner=place.task_runner)
     def compute_all() -> list[str]:
@@ -94,7 +95,10 @@ def run_round(units: list[Clips], store: Path, place: Place) -> str:
             futures = submit_all(units, store, compute)
         return [error for future in futures if (error := wait_for(future))]
 
-    errors = compute_all()
+    try:
+        errors = compute_all()
+    except OSError as error:
+        errors = [f"the cluster cannot be reached ({' '.join(str(error).split())}); is it running, and is the address right?"]
     for error in errors:
         get_run_logger().warning(error)
     return errors[0] if errors else "nothing was left undone, and yet clips are missing"

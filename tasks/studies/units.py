@@ -128,7 +128,7 @@ def build_finetuning(cell: Cell, suffix: str, given: str, sections: Sections) ->
     plain = Finetuning(fingerprint_of(about, [])[:24], f"{cell.name}-{cell.combination}-{suffix}", cell.subjects, sections, None)
     if not cell.variant.hlr:
         return plain
-    again = sections.sample.model_dump(include={"candidates", "sampling", "seed", "related_prompts"})
+    again = sections.sample.model_dump(include={"judging", "candidates", "sampling", "seed", "related_prompts"})
     refined = sections.refinetune.model_dump(include={"training", "min_picks"})
     key = fingerprint_of({"before": plain.key, "sample": again, "refinetune": refined}, [])[:24]
     return Finetuning(key, plain.label, cell.subjects, sections, plain)

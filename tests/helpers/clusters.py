@@ -1,4 +1,4 @@
-"""Real clusters of this machine in process groups of their own, to be killed and started again."""
+"""Real clusters of this machine in sessions of their own, to be killed and started again."""
 
 import os
 import signal
@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,7 +24,7 @@ class Groups:
     running: dict[str, subprocess.Popen] = field(default_factory=dict)
 
     def start(self, name: str, *command: str) -> subprocess.Popen:
-        """Start a command as the leader of a group."""
+        """Start a command as the leader of a session."""
         with (self.logs / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(
                 command,
@@ -38,9 +38,11 @@ class Groups:
         return self.running[name]
 
     def kill(self, name: str) -> None:
-        """End a group at once, as a power cut does."""
+        """End a session at once, as a power cut does."""
         process = self.running.pop(name)
-        os.killpg(process.pid, signal.SIGKILL)
+        for pid in session_of(process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         process.wait()
 
     def log(self, name: str) -> str:
@@ -77,17 +79,20 @@ def start_ray(own: Groups, port: int, workers: int) -> str:
     return f"127.0.0.1:{port}"
 
 
+def session_of(leader: int) -> dict[int, bytes]:
+    """The processes of a session and their command lines; Ray puts its workers into groups of their own."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if os.getsid(int(path.parent.name)) == leader:
+                found[int(path.parent.name)] = path.read_bytes()
+    return found
+
+
 def ray_workers(own: Groups) -> list[int]:
     """The processes of Ray's head that compute now."""
-    group = own.running["head"].pid
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if path.read_bytes().startswith(b"ray::") and b"IDLE" not in path.read_bytes() and os.getpgid(int(path.parent.name)) == group:
-                found.append(int(path.parent.name))
-        except (OSError, ProcessLookupError):
-            continue
-    return found
+    commands = session_of(own.running["head"].pid)
+    return [pid for pid, command in commands.items() if command.startswith(b"ray::") and b"IDLE" not in command]
 
 
 def wait_until(true: Callable[[], bool], seconds: float, what: str) -> None:
