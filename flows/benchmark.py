@@ -24,7 +24,7 @@ from flows.terminal import one_line_errors
 from tasks.studies.figures import collect
 from tasks.studies.plan import EditionName, ProfileName, Study, plan_study
 from tasks.studies.report import describe_run, write_report
-from tasks.studies.running import Work, work, work_left
+from tasks.studies.running import as_text, work_left
 from tasks.studies.store import STORE
 from tasks.studies.units import Clips, list_units
 from vd_core.errors import InputError
@@ -83,11 +83,11 @@ def finish(units: list[Clips], store: Path, place: Place) -> None:
 
 def run_round(units: list[Clips], store: Path, place: Place) -> str:
     """Every unit once, those that need the same finetuning after it; what went wrong first, in one line."""
-    call = place.call  # clusters pickle the task, and cannot pickle the place
+    call, folder, kept = place.call, str(ROOT), str(store)  # clusters pickle the task: plain values alone
 
     @task(task_run_name="{name}", cache_policy=NO_CACHE, persist_result=False)
-    def compute(name: str, what: Work, unit: Clips, after: Any) -> None:
-        call(work, what, unit, store, ROOT)
+    def compute(name: str, what: str, unit: str, after: Any) -> None:
+        call("tasks.studies.running", "work", what, unit, kept, folder)
 
     @flow(name="videodreamer-bench-units", task_runner=place.task_runner)
     def compute_all() -> list[str]:
@@ -114,7 +114,7 @@ def submit_all(units: list[Clips], store: Path, compute: prefect.Task) -> list[P
             if what == "finetune" and after:
                 continue
             name = f"{what} {unit.finetuning.label if what == 'finetune' else unit.label}"
-            after = compute.submit(name, what, unit, after)
+            after = compute.submit(name, what, as_text(unit), after)
             futures.append(after)
             if what == "finetune":
                 finetunings[unit.finetuning.key] = after

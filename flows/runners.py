@@ -16,7 +16,7 @@ Runner = Literal["threads", "dask", "ray"]
 IN_HAND = 64
 """Threads for each worker: a thread whose part waits for another one computes nothing, and must not keep the worker waiting."""
 Call = Callable[..., Any]
-"""(function, its arguments): call it where this runner computes."""
+"""(a module's name, a function's, plain arguments): call it where this runner computes."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,14 @@ def chosen(runner: Runner, workers: int, address: str | None, pin: bool, gpus: f
         if address:
             raise InputError(f"address {address} is a cluster's: choose runner dask or ray, or leave it out")
         with started(workers, pin) as idle:
-            yield Place(ThreadPoolTaskRunner(max_workers=IN_HAND * workers), partial(compute, idle, pin))
+            yield Place(ThreadPoolTaskRunner(max_workers=IN_HAND * workers), partial(compute, idle, pin, call_here))
     else:
         yield dask_place(workers, address) if runner == "dask" else ray_place(workers, address, gpus)
 
 
-def call_here(function: Callable[..., Any], *arguments: Any) -> Any:
-    """In the cluster's worker itself."""
-    return function(*arguments)
+def call_here(module: str, function: str, *arguments: Any) -> Any:
+    """Call a function in this process, its module imported only now: a scheduler that passes the call on stood still while it imported torch."""
+    return getattr(import_module(module), function)(*arguments)
 
 
 def dask_place(workers: int, address: str | None) -> Place:

@@ -9,7 +9,7 @@ from tasks.shared.command import silence_libraries
 from tasks.shared.exits import leave
 from tasks.studies.figures import collect
 from tasks.studies.plan import EditionName, ProfileName, plan_study
-from tasks.studies.running import work, work_left
+from tasks.studies.running import do, work_left
 from tasks.studies.store import STORE
 from tasks.studies.units import list_units
 from vd_core.errors import InputError
@@ -23,7 +23,7 @@ def run_cell(edition: EditionName, profile: ProfileName, variant: str, combinati
         raise InputError(f"{study.name} runs no {variant} on {combination}; benchmarks/studies.yaml says what it runs")
     for unit in units:
         for what in work_left(unit, store):
-            work(what, unit, store, Path.cwd())
+            do(what, unit, store)
     print(f"{sum(len(u.videos) for u in units)} clips: {collect(study.name, units, store)}/")
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from pydantic import TypeAdapter
 
 from tasks.shared.command import silence_libraries
 from tasks.studies.finetuning import finetune
@@ -14,6 +15,7 @@ from tasks.studies.store import finetuning_path
 from tasks.studies.units import Clips
 
 Work = Literal["finetune", "render", "score"]
+UNIT = TypeAdapter(Clips)
 
 
 def work_left(unit: Clips, store: Path) -> tuple[Work, ...]:
@@ -26,9 +28,19 @@ def work_left(unit: Clips, store: Path) -> tuple[Work, ...]:
     return tuple(steps)
 
 
-def work(what: Work, unit: Clips, store: Path, folder: Path) -> None:
-    """Do one part of a unit in the project's `folder`, on one thread: sums in another order are other figures."""
+def as_text(unit: Clips) -> str:
+    """A unit as it travels: JSON, so that a scheduler on its way need not import what computes it."""
+    return UNIT.dump_json(unit).decode()
+
+
+def work(what: Work, text: str, store: str, folder: str) -> None:
+    """Do one part of the unit in `as_text` form in the project's `folder`."""
     os.chdir(folder)
+    do(what, UNIT.validate_json(text), Path(store))
+
+
+def do(what: Work, unit: Clips, store: Path) -> None:
+    """Do one part of a unit, on one thread: sums in another order are other figures."""
     silence_libraries()
     torch.set_num_threads(1)
     if what == "finetune":

@@ -13,6 +13,7 @@ from tasks.studies.cell import run_cell
 from tasks.studies.figures import cell_folder, read_study
 from tasks.studies.plan import PLAN, EditionName, plan_study
 from tasks.studies.report import read_ranks, write_report
+from tasks.studies.running import UNIT, as_text
 from tasks.studies.store import STORE
 from tasks.studies.units import list_units
 from tests.helpers.imports import ROOT, import_closure
@@ -51,6 +52,12 @@ def test_a_key_changes_with_what_decides_the_result_and_with_nothing_else(study:
     assert after[0] == before[0] and not after[1] & before[1] and not after[2] & before[2]
     change("finetune", {"schedule": {"steps": 3}})
     assert not keys()[0] & before[0]
+
+
+@pytest.mark.parametrize("profile", ["quick", "full"])
+def test_a_unit_comes_out_of_its_text_as_it_was(study: Path, profile: ProfileName) -> None:
+    units = list_units(plan_study("toybox", profile))[-3:]
+    assert [UNIT.validate_json(as_text(unit)) for unit in units] == units
 
 
 def test_text2video_zeros_clips_do_not_depend_on_animatediffs_settings(study: Path) -> None:
