@@ -8,16 +8,15 @@ from typing import Annotated, Any
 
 import prefect
 import typer
-from prefect import flow, get_run_logger, task
+from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
-from prefect.cache_policies import NO_CACHE
-from prefect.futures import PrefectFuture
 from prefect.settings import get_current_settings
 from pydantic import Field
 
 from flows.deployment import name_deployment, tag_of
 from flows.quiet import drop_tracebacks
 from flows.reproduce import StageError
+from flows.rounds import Part, run_round
 from flows.runners import Place, Runner, chosen
 from flows.server import connected, require_server
 from flows.terminal import one_line_errors
@@ -73,61 +72,24 @@ def count_left(units: list[Clips], store: Path) -> int:
 
 def finish(units: list[Clips], store: Path, place: Place) -> None:
     """Run rounds until all is done: a worker, or a cluster, that was lost costs what it had in hand. StageError if a round achieves nothing."""
-    before, said = None, ""
-    while left := [u for u in units if work_left(u, store)]:
-        parts = sum(len(work_left(u, store)) for u in left)
-        if parts == before:
-            raise StageError(said)
-        before, said = parts, run_round(left, store, place)
+    before, errors = None, []
+    while parts := list_parts(units, store):
+        if len(parts) == before:
+            raise StageError(errors[0] if errors else "nothing failed, and yet clips are missing")
+        before, errors = len(parts), run_round(parts, str(store), str(ROOT), place)
+        for error in errors:
+            get_run_logger().warning(error)
 
 
-def run_round(units: list[Clips], store: Path, place: Place) -> str:
-    """Every unit once, those that need the same finetuning after it; what went wrong first, in one line."""
-    call, folder, kept = place.call, str(ROOT), str(store)  # clusters pickle the task: plain values alone
-
-    @task(task_run_name="{name}", cache_policy=NO_CACHE, persist_result=False)
-    def compute(name: str, what: str, unit: str, after: Any) -> None:
-        call("tasks.studies.running", "work", what, unit, kept, folder)
-
-    @flow(name="videodreamer-bench-units", task_runner=place.task_runner)
-    def compute_all() -> list[str]:
-        with place.submitting():
-            futures = submit_all(units, store, compute)
-        return [error for future in futures if (error := wait_for(future))]
-
-    try:
-        errors = compute_all()
-    except OSError as error:
-        errors = [f"the cluster cannot be reached ({' '.join(str(error).split())}); is it running, and is the address right?"]
-    for error in errors:
-        get_run_logger().warning(error)
-    return errors[0] if errors else "nothing was left undone, and yet clips are missing"
-
-
-def submit_all(units: list[Clips], store: Path, compute: prefect.Task) -> list[PrefectFuture]:
-    """Submit what is left of every unit; each part gets the future of the one that it needs as an argument, so that it starts after that."""
-    futures: list[PrefectFuture] = []
-    finetunings: dict[str, PrefectFuture] = {}
+def list_parts(units: list[Clips], store: Path) -> list[Part]:
+    """What is left of every unit, in the units' order; a finetuning that several units need stands once."""
+    parts: dict[tuple[str, str], Part] = {}
     for unit in units:
-        after = finetunings.get(unit.finetuning.key)
+        text = as_text(unit)
         for what in work_left(unit, store):
-            if what == "finetune" and after:
-                continue
-            name = f"{what} {unit.finetuning.label if what == 'finetune' else unit.label}"
-            after = compute.submit(name, what, as_text(unit), after)
-            futures.append(after)
-            if what == "finetune":
-                finetunings[unit.finetuning.key] = after
-    return futures
-
-
-def wait_for(future: PrefectFuture) -> str | None:
-    """Wait for a part; what went wrong, in one line."""
-    try:
-        found = future.result(raise_on_failure=False)
-    except Exception as error:  # a cluster that is gone
-        found = error
-    return f"{type(found).__name__}: {' '.join(str(found).split())}" if isinstance(found, BaseException) else None
+            label, place = (unit.finetuning.label, unit.finetuning.key) if what == "finetune" else (unit.label, text)
+            parts.setdefault((what, place), Part(f"{what} {label}", what, text, unit.finetuning.key))
+    return list(parts.values())
 
 
 def conclude(study: Study, units: list[Clips], store: Path, about: dict[str, Any]) -> dict:

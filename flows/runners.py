@@ -15,6 +15,8 @@ from vd_core.errors import InputError
 Runner = Literal["threads", "dask", "ray"]
 IN_HAND = 64
 """Threads for each worker: a thread whose part waits for another one computes nothing, and must not keep the worker waiting."""
+PATIENCE = "120s"
+"""A Dask scheduler that is silent for so long is lost; it imports Prefect when it gets the first task."""
 Call = Callable[..., Any]
 """(a module's name, a function's, plain arguments): call it where this runner computes."""
 
@@ -53,6 +55,7 @@ def dask_place(workers: int, address: str | None) -> Place:
     """Dask: one thread a worker."""
     own = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
     make = require_extra("prefect_dask", "dask").DaskTaskRunner
+    import_module("dask").config.set({"distributed.comm.timeouts.tcp": PATIENCE, "distributed.comm.timeouts.connect": PATIENCE})
     return Place(make(address=address) if address else make(cluster_kwargs=own), call_here)
 
 

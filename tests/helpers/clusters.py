@@ -64,7 +64,20 @@ def groups(project: Path, logs: Path, extra: dict[str, str]) -> Iterator[Groups]
 def start_dask(own: Groups, port: int, workers: int) -> str:
     """A Dask scheduler and some workers of one thread; its address."""
     address = f"tcp://127.0.0.1:{port}"
-    own.start("scheduler", sys.executable, "-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
+    own.start(
+        "scheduler",
+        sys.executable,
+        "-m",
+        "dask",
+        "scheduler",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--no-dashboard",
+        "--preload",
+        "prefect_dask",
+    )
     for i in range(workers):
         own.start(f"worker-{i}", sys.executable, "-m", "dask", "worker", address, "--nthreads", "1", "--no-dashboard", "--no-nanny")
     return address
