@@ -11,7 +11,7 @@ from tasks.shared.yaml_files import read_yaml
 from tasks.studies import code
 from tasks.studies.cell import run_cell
 from tasks.studies.figures import cell_folder, read_study
-from tasks.studies.plan import PLAN, EditionName, plan_study
+from tasks.studies.plan import PLAN, EditionName, ProfileName, plan_study
 from tasks.studies.report import read_ranks, write_report
 from tasks.studies.running import UNIT, as_text
 from tasks.studies.store import STORE
