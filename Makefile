@@ -8,7 +8,7 @@ export DO_NOT_TRACK = 1
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 export DVC_NO_ANALYTICS = 1
 
-.PHONY: demo serve bench fullsize evidence test test-slow test-browser lint pretrain quality lock
+.PHONY: demo serve bench fullsize study evidence test test-slow test-browser lint pretrain quality lock
 demo: .venv/ready            ## the whole job on the embedded base: two toys in, videos of both out
 	env -u PREFECT_API_URL -u PREFECT_PROFILE -u PREFECT_PROFILES_PATH PREFECT_HOME=$(CURDIR)/.prefect $(BIN)/python -m flows.full run --combination toys --approval auto
 
@@ -38,6 +38,9 @@ bench: .venv/ready           ## our training step and generators against others,
 
 fullsize: .venv/ready        ## every stage on bases of the published size with random weights: metrics/fullsize.json, README's hardware table
 	$(BIN)/python -m tasks.commands.fullsize
+
+study: .venv/ready           ## the methods' videos side by side on MultiStudioBench's drawn edition, profile quick: docs/benchmark.md
+	$(BIN)/python -m flows.benchmark run
 
 evidence: .venv/ready        ## the methods and ablations side by side on held-out toys: metrics/evidence.json, docs/evidence.md
 	$(BIN)/python -m tasks.commands.evidence

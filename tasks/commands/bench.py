@@ -1,13 +1,14 @@
 """`make bench`: our training step and generators against others, alternating, on the base of params.yaml → metrics/bench.json, docs/speed.md."""
 
 import gc
+import json
 import os
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from tasks.commands.bench_clips import generators_table, growth_table, judged_table, measure_generators
+from tasks.commands.bench_study import KEYS, measure_study
 from tasks.settings import build_sections
 from tasks.shared.command import silence_libraries
 from tasks.shared.documents import as_table, fill_table
@@ -192,10 +194,17 @@ def main(
     combination: Annotated[str, typer.Argument(help="whose pictures")] = "toys",
     pairs: Annotated[int, typer.Option(help="alternating pairs of each comparison")] = 7,
     steps: Annotated[int, typer.Option(help="steps of each measurement")] = 15,
+    only: Annotated[
+        Literal["study"] | None, typer.Option(help="study: how long the profile quick takes, and nothing else; up to two hours")
+    ] = None,
     memory_of: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Time our training step and generators against others on a quiet machine."""
     silence_libraries()
+    kept = json.loads(OUT.read_text()) if OUT.is_file() else {}
+    if only == "study":
+        write_json(OUT, kept | measure_study())
+        return
     if memory_of:
         say_memory(combination, memory_of)
         return
@@ -204,7 +213,7 @@ def main(
     figures = {name: measure(bench, name, combination, dtype, pairs, steps) for name in FIGURES}
     figures["matmul_share"] = figures["train_vs_literal"]["matmul_share"]
     figures |= measure_generators(combination, pairs)
-    write_json(OUT, figures)
+    write_json(OUT, figures | {key: kept[key] for key in KEYS if key in kept})
     fill_table(DOCUMENT, "bench", speed_table(figures))
     fill_table(DOCUMENT, "clips", generators_table(figures))
     fill_table(DOCUMENT, "judged", judged_table(figures))

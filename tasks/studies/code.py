@@ -1,0 +1,51 @@
+"""A hash of the code that decides a result: a result of other code is another result."""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+DEFINITIONS = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+@cache
+def hash_code(module: str) -> str:
+    """A sha256 of the module called `module` and of all of `vd_core` that it imports, transitively. Comments, docstrings and layout do not count."""
+    digest = hashlib.sha256()
+    for path in sorted(read_closure(ROOT / f"{module.replace('.', '/')}.py")):
+        digest.update(f"{path.relative_to(ROOT)}\n{dump(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def read_closure(module: Path) -> set[Path]:
+    """The file of a module, and those of `vd_core` that it imports by way of this repository's modules."""
+    found, waiting = set(), [module]
+    while waiting:
+        path = waiting.pop()
+        if path not in found and path.is_file():
+            found.add(path)
+            waiting += [ROOT / f"{name.replace('.', '/')}.py" for name in imported(path)]
+    return {p for p in found if p == module or p.is_relative_to(ROOT / "vd_core")}
+
+
+@cache
+def imported(path: Path) -> set[str]:
+    """The dotted names of a module's imports of this repository, inside functions too."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return {name for name in names if name.split(".")[0] in ("vd_core", "tasks")}
+
+
+@cache
+def dump(path: Path) -> str:
+    """A module's syntax tree as text, without docstrings."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, DEFINITIONS) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+    return ast.dump(tree)

@@ -1,0 +1,151 @@
+"""benchmarks/studies.yaml and an edition of MultiStudioBench: what a study compares on what."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from tasks.shared.params import Section, explain
+from tasks.shared.yaml_files import read_yaml
+from vd_core.errors import InputError
+from vd_core.settings import PositiveFloat, PositiveInt
+from vd_core.studies.multistudio import DrawnSubject, Edition, PhotographedSubject, Prompt, Selection, load_edition, select
+
+PLAN, EDITIONS = Path("benchmarks/studies.yaml"), Path("benchmarks/multistudio")
+Generator = Literal["text2video_zero", "animatediff"]
+GENERATORS: tuple[Generator, ...] = ("text2video_zero", "animatediff")
+EditionName = Literal["toybox", "real"]
+ProfileName = Literal["quick", "full", "sample"]
+About = DrawnSubject | PhotographedSubject
+Several = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class Variant(Section):
+    """A method or an ablation: what differs from its method's settings, and where it is run."""
+
+    method: Literal["disen_mix", "plain_mix", "dreambooth", "custom_diffusion", "svdiff"]
+    finetune: dict[str, Any] = Field(default_factory=dict)
+    hlr: bool = False
+    where: Literal["everywhere", "triples", "ablated"] = "everywhere"
+    generators: tuple[Generator, ...] = GENERATORS
+
+    @model_validator(mode="after")
+    def hlr_is_disen_mix(self) -> "Variant":
+        if self.hlr and self.method != "disen_mix":
+            raise ValueError("re-finetuning supports disen_mix only")
+        return self
+
+
+class EditionPlan(Section):
+    """A preset for each generator, the methods' learning rates (else the presets' own), the pairs that the ablations are run on."""
+
+    bases: dict[Generator, str]
+    learning_rates: dict[str, PositiveFloat]
+    ablated: Several
+
+
+class ProfilePlan(Section):
+    """How much of an edition is run, and of which variants."""
+
+    part: Literal["quick", "full"]
+    combinations: PositiveInt | None
+    prompts_of_each_kind: PositiveInt | None
+    seeds: PositiveInt | None
+    variants: Several
+    training_seeds: Annotated[tuple[int, ...], Field(min_length=1)]
+
+
+class Plan(Section):
+    """The whole of benchmarks/studies.yaml."""
+
+    variants: dict[str, Variant]
+    editions: dict[EditionName, EditionPlan]
+    profiles: dict[ProfileName, ProfilePlan]
+
+    @model_validator(mode="after")
+    def names_are_known(self) -> "Plan":
+        for name, profile in self.profiles.items():
+            if unknown := set(profile.variants) - set(self.variants):
+                raise ValueError(f"profiles.{name} names {min(unknown)}, which is none of the variants")
+        return self
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One variant on one combination: what a row of a study is made of. `subjects`: by name, each with its number in the edition."""
+
+    name: str
+    variant: Variant
+    combination: str
+    subjects: dict[str, tuple[int, About]]
+    generators: tuple[Generator, ...]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A profile of an edition."""
+
+    edition: EditionName
+    profile: ProfileName
+    bases: dict[Generator, str]
+    learning_rates: dict[str, float]
+    training_seeds: tuple[int, ...]
+    cells: tuple[Cell, ...]
+    prompts: tuple[Prompt, ...]
+    seeds: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        return f"{self.edition}-{self.profile}"
+
+    @property
+    def combinations(self) -> list[str]:
+        return list(dict.fromkeys(cell.combination for cell in self.cells))
+
+
+def load_plan(path: Path = PLAN) -> Plan:
+    """Read the plan; InputError in one line if it is not one."""
+    try:
+        return Plan.model_validate(read_yaml(path))
+    except ValidationError as error:
+        raise InputError(f"{path}: {explain(error)}") from None
+
+
+def plan_study(edition: EditionName, profile: ProfileName) -> Study:
+    """The study of a profile; InputError if the plan and the edition do not fit together."""
+    plan, content = load_plan(), load_edition(EDITIONS / f"{edition}.yaml")
+    own, chosen = plan.editions[edition], plan.profiles[profile]
+    if unknown := set(own.ablated) - set(content.combinations):
+        raise InputError(f"{PLAN}: editions.{edition}.ablated names {min(unknown)}, which is no combination of {EDITIONS / edition}.yaml")
+    selection = select_part(content, chosen)
+    numbers = {name: i for i, name in enumerate(content.subjects)}
+    cells = tuple(
+        Cell(
+            name,
+            variant,
+            c,
+            {s: (numbers[s], about) for s, about in subjects.items()},
+            tuple(g for g in own.bases if g in variant.generators),
+        )
+        for name, variant in ((name, plan.variants[name]) for name in chosen.variants)
+        for c, subjects in selection.combinations.items()
+        if is_run(variant, c, len(subjects), own)
+    )
+    return Study(edition, profile, own.bases, own.learning_rates, chosen.training_seeds, cells, selection.prompts, selection.seeds)
+
+
+def select_part(edition: Edition, profile: ProfilePlan) -> Selection:
+    """The combinations, prompts and seeds of a profile."""
+    whole = select(edition, profile.part)
+    kinds: dict[str, list[Prompt]] = {}
+    for prompt in whole.prompts:
+        kinds.setdefault(prompt.kind, []).append(prompt)
+    prompts = tuple(p for own in kinds.values() for p in own[: profile.prompts_of_each_kind])
+    combinations = dict(list(whole.combinations.items())[: profile.combinations])
+    return Selection(combinations, prompts, whole.seeds[: profile.seeds])
+
+
+def is_run(variant: Variant, combination: str, subjects: int, own: EditionPlan) -> bool:
+    """Whether a variant is run on a combination of so many subjects."""
+    return {"everywhere": True, "triples": subjects == 3, "ablated": combination in own.ablated}[variant.where]

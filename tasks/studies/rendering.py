@@ -1,0 +1,39 @@
+"""A unit of work: some clips of one finetuning by one generator."""
+
+import time
+from pathlib import Path
+
+from tasks.render import customise
+from tasks.shared.opening import open_base
+from tasks.studies.given import name_subjects
+from tasks.studies.store import alone, clip_path, finetuning_path, note_seconds, placed
+from tasks.studies.units import Clips, Video, models_of
+from vd_core.bases.encode import embed_prompts
+from vd_core.inputs.clips import save_frames
+from vd_core.inputs.prompts import scene_prompt
+
+
+def missing_clips(unit: Clips, store: Path) -> list[Video]:
+    """Those whose frames do not stand yet."""
+    return [v for v in unit.videos if not clip_path(store, v.key).exists()]
+
+
+def render(unit: Clips, store: Path) -> None:
+    """Render the clips that do not stand yet, one a call, so that none depends on which others were left to do."""
+    with alone(store, f"render-{unit.finetuning.key}-{unit.label.rsplit('-', 1)[-1]}-{unit.generator}"):
+        videos = missing_clips(unit, store)
+        if not videos:
+            return
+        begun, sections = time.perf_counter(), unit.finetuning.sections
+        subjects = name_subjects(unit.finetuning.subjects, sections)
+        base = open_base(models_of(sections, unit.generator), sections.render.device, subjects, motion=unit.generator == "animatediff")
+        base.low_vram = sections.render.render.low_vram
+        generate = customise(unit.generator, base, finetuning_path(store, unit.finetuning.key), sections.render)
+        embeds = embed_prompts(base, [scene_prompt(subjects, v.prompt) for v in videos])
+        base.let_go("text_encoder")
+        loading = (time.perf_counter() - begun) / len(videos)
+        for i, video in enumerate(videos):
+            begun = time.perf_counter()
+            with placed(clip_path(store, video.key)) as folder:
+                save_frames(generate(embeds[[0, 1 + i]], [video.seed])[0], folder)
+                note_seconds(folder, time.perf_counter() - begun + loading)
