@@ -163,7 +163,7 @@ def test_a_scene_with_regions_draws_and_its_seed_is_its_own(base: Base) -> None:
     """From YAML to pictures: alone and beside a scene without regions."""
     raw = {"scene": "in the snow", "subjects": {"dog": "is jumping", "cat": "is spinning"}}
     scenes = [read_scene(raw), read_scene("in the city")]
-    guides = build_guides(base, SUBJECTS, scenes, [0, 0], 1)
+    guides = build_guides(base, SUBJECTS, scenes, [0, 0], 1, repeat=False)
     embeds = embed_prompts(base, ["a sks dog, a krk cat in the snow", "a sks dog, a krk cat in the city"])
     together = generate_latents(base, embeds, [1, 2], 4, 3.0, guides.regions)
     alone = generate_latents(base, embeds[:2], [1], 4, 3.0, guides.of([0]).regions)

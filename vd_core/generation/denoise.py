@@ -10,13 +10,14 @@ from vd_core.bases.stable_diffusion import Base
 from vd_core.generation.attention import Conditions
 from vd_core.generation.regions import HARD_UNTIL, Regions
 from vd_core.generation.unet import Unrolled, call_unet, embed_texts, embed_times
+from vd_core.settings import MOTION_WINDOW
 
 Scheduler = DDIMScheduler | DPMSolverMultistepScheduler
 Branches = tuple[int, ...]
 EMPTY, PROMPTED, BOTH = (0,), (1,), (0, 1)
 
-WINDOW, OVERLAP = 16, 4
-"""Frames that motion modules see at once, as AnimateDiff was trained, and how many of them two windows share."""
+WINDOW, OVERLAP = MOTION_WINDOW, 4
+"""Frames that motion modules see at once, and how many of them two windows share."""
 
 GUIDED_UNTIL = 0.8
 """Fast mode: the share of the steps, from the first, that are guided. Later ones decide details, which the prompt's branch draws alone."""

@@ -30,10 +30,11 @@ def build_guides(
     scenes: list[Scene],
     layouts: list[int],
     frames: int,
+    repeat: bool,
     strength: tuple[float, float] | None = None,
     motion: ClipMotion | None = None,
 ) -> Guides:
-    """The guides of clips of `frames`, one a scene, with automatic boxes by the number in `layouts`.
+    """The guides of clips of `frames`, one a scene, with automatic boxes by the number in `layouts`; `repeat` is `part_prompts`'.
 
     With a `strength` (Text2Video-Zero) each box has its own motion: that of its boxes over time, or, if it stays, that of the things that move in
     `motion`, a clip of as many frames. A scene without boxes moves as a whole.
@@ -44,7 +45,7 @@ def build_guides(
         moved = find_moves(scene, own, frames, strength, motion) if strength else None
         boxes.append(carry_boxes(moved) if moved and scene.actions else own)
         moves.append(moved)
-    return Guides(build_regions(base, subjects, scenes, boxes, frames), moves)
+    return Guides(build_regions(base, subjects, scenes, boxes, frames, repeat), moves)
 
 
 def find_moves(scene: Scene, boxes: torch.Tensor, frames: int, strength: tuple[float, float], motion: ClipMotion | None) -> Moves | None:

@@ -128,9 +128,11 @@ def hard_masks(boxes: torch.Tensor, size: torch.Size) -> torch.Tensor:
     return (down[..., :, None] & across[..., None, :]).flatten(-2)
 
 
-def build_regions(base: Base, subjects: list[Subject], scenes: list[Scene], boxes: list[torch.Tensor], frames: int) -> Regions | None:
-    """The regions and events of clips of `frames`, one a scene, at its `boxes` `[r, f, 4]`; None if no scene has any."""
-    prompts = [part_prompts(subjects, scene) for scene in scenes]
+def build_regions(
+    base: Base, subjects: list[Subject], scenes: list[Scene], boxes: list[torch.Tensor], frames: int, repeat: bool
+) -> Regions | None:
+    """The regions and events of clips of `frames`, one a scene, at its `boxes` `[r, f, 4]`, with prompts that `repeat` their subject or not; None if no scene has any."""
+    prompts = [part_prompts(subjects, scene, repeat) for scene in scenes]
     most = max(len(own) for own in prompts)
     if not most:
         return None

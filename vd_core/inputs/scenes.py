@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vd_core.errors import InputError
-from vd_core.inputs.prompts import scene_prompt
+from vd_core.inputs.prompts import enumerate_names, scene_prompt
 from vd_core.inputs.subjects import Subject
 
 Box = tuple[float, float, float, float]
@@ -116,12 +116,16 @@ def whole_prompt(subjects: list[Subject], scene: Scene) -> str:
     return scene_prompt(subjects, scene.text)
 
 
-def part_prompts(subjects: list[Subject], scene: Scene) -> dict[str, str]:
+def part_prompts(subjects: list[Subject], scene: Scene, repeat: bool) -> dict[str, str]:
     """What parts of a clip are asked for with, by name: each subject's region, or each event after the first.
 
-    A region's prompt has the place too, or its background would be another: "a sks dog is jumping in the snow".
+    A region's prompt has the place too, or its background would be another: "a sks dog is jumping in the snow". With `repeat` it names its subject
+    as often as there are subjects: a base that composes a picture by the number of its nouns puts a single one in the middle, across the boxes.
     """
-    regions = {f"subjects.{s.name}": join(s.instance_prompt, scene.actions[s.name], scene.text) for s in subjects if scene.actions}
+    regions = {}
+    for s in subjects if scene.actions else []:
+        own = join(s.instance_prompt, scene.actions[s.name])
+        regions[f"subjects.{s.name}"] = join(enumerate_names([own] * (len(subjects) if repeat else 1)), scene.text)
     return regions | {str(start): scene_prompt(subjects, text) for start, text in scene.events[1:]}
 
 
@@ -140,3 +144,15 @@ def join(*parts: str) -> str:
 def event_starts(scene: Scene, frames: int) -> list[int]:
     """The first frame of each event in a clip of `frames`; [0] for a scene that does not change."""
     return [frames // 2 if start is None else start for start, _ in scene.events] or [0]
+
+
+def spoken_prompts(
+    name: str, subjects: list[Subject], scenes: list[Scene], related: tuple[str, ...], motion: str | None, repeat: bool
+) -> dict[str, str]:
+    """What a combination's pictures and videos are asked for with, by the key that each comes from."""
+    own = f"combinations.{name}"
+    said = {f"{own}.prompts[{i}]": whole_prompt(subjects, scene) for i, scene in enumerate(scenes)}
+    for i, scene in enumerate(scenes):
+        said |= {f"{own}.prompts[{i}].{part}": prompt for part, prompt in part_prompts(subjects, scene, repeat).items()}
+    said |= {f"hlr.related_prompts[{i}]": scene_prompt(subjects, place) for i, place in enumerate(related)}
+    return said | ({f"{own}.motion_prompt": motion} if motion is not None else {})
