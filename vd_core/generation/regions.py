@@ -1,4 +1,4 @@
-"""Prompts that count in a part of the picture, or of the time: where they are, and how much they count there (see Regions in docs/method.md)."""
+"""Prompts that count in a part of the picture, or of the time: where they are, and how much they count there (docs/regions.md)."""
 
 from dataclasses import dataclass, field, replace
 

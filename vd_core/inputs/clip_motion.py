@@ -1,4 +1,4 @@
-"""What moves in a clip, and how: one similarity transform a thing and frame, and the shift of what lies behind (see Motion in docs/method.md)."""
+"""What moves in a clip, and how: one similarity transform a thing and frame, and the shift of what lies behind (docs/regions.md)."""
 
 from dataclasses import dataclass
 
