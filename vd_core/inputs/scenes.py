@@ -42,7 +42,7 @@ def read_scene(raw: Raw) -> Scene:
         raise InputError("a prompt is a text, a scene with its subjects, from and to, or texts by frames; write one of these")
     if set(raw) <= {"from", "to"}:
         return read_events(raw, {"from": 0, "to": None})
-    if all(isinstance(key, int) or key.isdecimal() for key in raw):
+    if all(str(key).isdecimal() for key in raw):
         return read_events(raw, {key: int(key) for key in raw})
     return read_regions(raw)
 
