@@ -80,7 +80,7 @@ def find_things(flow: np.ndarray, moved: np.ndarray, count: int) -> list[Thing]:
     found: list[tuple[Thing, float]] = []
     remaining = moved
     while len(found) < count and (part := largest_part(remaining)).sum() > SMALLEST * moved.size:
-        matrices = np.stack([fit_part(part, own) for own in flow])
+        matrices = follow(part, flow)
         explained = explain(flow, part, matrices)
         remaining = remaining & ~(explained if explained.sum() > SMALLEST * moved.size else part)
         if explained.sum() > max(SMALLEST * moved.size, *(LEAST * area for _, area in found), 0):
@@ -116,17 +116,19 @@ def box_of(mask: np.ndarray) -> tuple[float, float, float, float]:
     return float(left), float(top), float(right), float(bottom)
 
 
-def fit_part(part: np.ndarray, flow: np.ndarray) -> np.ndarray:
-    """The transform `[2, 3]` of a part by one frame's flow `[h, w, 2]`: of what is seen to move, if that is more than SEEN of it."""
-    places, led = places_in(part), flow[part]
-    seen = np.abs(led).max(1) > 0
-    return fit_similarity(places[seen], (places + led)[seen]) if seen.mean() > SEEN else STILL
+def follow(part: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """The part's transforms `[f, 2, 3]` by the flow `[f, h, w, 2]` of what is seen to move in each frame; where that is too little it is where it was."""
+    places, matrices = places_in(part), [STILL]
+    for own in flow[1:]:
+        seen = np.abs(own[part]).max(1) > 0
+        fitted = fit_similarity(places[seen], (places + own[part])[seen]) if seen.mean() > SEEN else None
+        matrices.append(matrices[-1] if fitted is None else fitted)
+    return np.stack(matrices)
 
 
-def fit_similarity(places: np.ndarray, moved: np.ndarray) -> np.ndarray:
-    """Turn, scale and shift `[2, 3]` that bring most of `places` `[n, 2]` to `moved`: least squares over those that agree; STILL if too few do."""
-    matrix, _ = cv2.estimateAffinePartial2D(places, moved, method=cv2.RANSAC, ransacReprojThreshold=TOLERANCE)
-    return STILL if matrix is None else matrix
+def fit_similarity(places: np.ndarray, moved: np.ndarray) -> np.ndarray | None:
+    """Turn, scale and shift `[2, 3]` that bring most of `places` `[n, 2]` to `moved`: least squares over those that agree; None if too few do."""
+    return cv2.estimateAffinePartial2D(places, moved, method=cv2.RANSAC, ransacReprojThreshold=TOLERANCE)[0]
 
 
 def about_center(matrix: np.ndarray, center: tuple[float, float], box: tuple[float, float, float, float]) -> np.ndarray:
