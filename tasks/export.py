@@ -17,7 +17,7 @@ from vd_core.export.bundle import differences_path, save_embeddings, save_full_d
 from vd_core.export.low_rank import approximate, read_differences, read_lora
 from vd_core.export.metadata import About, read_kind
 from vd_core.files import write_text
-from vd_core.inputs.prompts import scene_prompt
+from vd_core.inputs.scenes import read_scene, spoken_prompt
 
 USES = {
     "index.html": "this run on one page",
@@ -79,7 +79,7 @@ def describe(section: ExportSection, name: str, run: Run, error: float | None) -
         method=section.method,
         tokens=tuple(f"{s.placeholder_token} {s.class_noun}" for s in subjects),
         pictures=tuple(len(own) for own in run.prepared.pictures),
-        prompts=tuple(scene_prompt(subjects, scene) for scene in section.prompts),
+        prompts=tuple(spoken_prompt(subjects, read_scene(raw)) for raw in section.prompts),
         training=section.training,
         refinetuning_steps=section.refinetuning_steps if run.chosen else 0,
         figures=run.means,

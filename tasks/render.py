@@ -12,7 +12,7 @@ from tasks.shared.judging import open_picture_judge
 from tasks.shared.locating import require
 from tasks.shared.opening import open_base
 from tasks.shared.paths import run_folder
-from tasks.shared.prepared import Prepared, read_prepared
+from tasks.shared.prepared import Prepared, read_clip, read_prepared
 from tasks.shared.sections import RenderSection
 from vd_core.bases.encode import embed_prompts
 from vd_core.bases.memory import clips_at_once
@@ -20,9 +20,13 @@ from vd_core.bases.stable_diffusion import Base
 from vd_core.bases.wanted import wanted_parts
 from vd_core.files import write_json
 from vd_core.generation.customised import Generate, customise_animatediff, customise_text2video_zero
+from vd_core.generation.guides import Guides, build_guides
+from vd_core.inputs.clip_motion import find_motion
 from vd_core.inputs.clips import save_frames
 from vd_core.inputs.pictures import contact_sheet, to_pictures
-from vd_core.inputs.prompts import plain_prompt, scene_prompt
+from vd_core.inputs.prompts import plain_prompt
+from vd_core.inputs.scenes import Scene, read_scene, spoken_prompt, whole_prompt
+from vd_core.inputs.subjects import Subject
 from vd_core.seeds import seed_for
 
 SHEET_FRAMES = 8
@@ -33,7 +37,8 @@ Judge = Callable[[torch.Tensor, str], float]
 def render(section: RenderSection, name: str) -> None:
     """Render every prompt of the combination with every generator."""
     prepared, chosen = read_prepared(name), section.render
-    prompts = [scene_prompt(prepared.subjects, scene) for scene in section.prompts]
+    scenes = [read_scene(raw) for raw in section.prompts]
+    prompts = [spoken_prompt(prepared.subjects, scene) for scene in scenes]
     tries = chosen.seeds_tried
     require(wanted_parts(section.models.source, motion="animatediff" in chosen.generators))
     judge = build_judge(name, section, prepared) if tries > 1 else None
@@ -44,10 +49,11 @@ def render(section: RenderSection, name: str) -> None:
             base = open_base(section.models, section.device, prepared.subjects, motion=generator == "animatediff")
             base.low_vram = chosen.low_vram
             generate = customise(generator, base, run_folder(name, "swap"), section)
-            prompt_embeds = embed_prompts(base, prompts)
+            prompt_embeds = embed_prompts(base, [whole_prompt(prepared.subjects, scene) for scene in scenes])
+            guides = guide(generator, base, prepared.subjects, scenes, name, section)
             base.let_go("text_encoder")
             seeds = [seed_for("clip", generator, section.seed, i, k) for i in range(len(prompts)) for k in range(tries)]
-            clips = generate_batches(generate, prompt_embeds, seeds, clips_at_once(base, frames_of(generator, section)))
+            clips = generate_batches(generate, prompt_embeds, seeds, guides, clips_at_once(base, frames_of(generator, section)))
             for i, prompt in enumerate(prompts):
                 frames, seed = choose_clip([next(clips) for _ in range(tries)], prompt, judge)
                 progress.update(tries)
@@ -75,13 +81,32 @@ def frames_of(generator: str, section: RenderSection) -> int:
     return section.render.animatediff_frames if generator == "animatediff" else section.render.text2video_zero_frames
 
 
-def generate_batches(generate: Generate, prompt_embeds: torch.Tensor, seeds: list[int], batch: int) -> Iterator[tuple[torch.Tensor, int]]:
-    """The clips of the seeds, each with its own, `batch` computed at once. The seeds of each prompt of `prompt_embeds` follow each other."""
+def guide(generator: str, base: Base, subjects: list[Subject], scenes: list[Scene], name: str, section: RenderSection) -> Guides:
+    """The regions, events and moves of a generator's clips, one a scene; the reference clip moves Text2Video-Zero's, if that is wanted."""
+    frames, layouts = frames_of(generator, section), [0] * len(scenes)
+    if generator == "animatediff":
+        return build_guides(base, subjects, scenes, layouts, frames, section.regions.repeat)
+    motion = None
+    if section.render.motion_from_clip:
+        clip = read_clip(name)
+        motion = find_motion([clip[round(i * (len(clip) - 1) / (frames - 1))] for i in range(frames)], len(subjects))
+    return build_guides(base, subjects, scenes, layouts, frames, section.regions.repeat, section.render.motion_field_strength, motion)
+
+
+def generate_batches(
+    generate: Generate, prompt_embeds: torch.Tensor, seeds: list[int], guides: Guides, batch: int
+) -> Iterator[tuple[torch.Tensor, int]]:
+    """The clips of the seeds, each with its own, `batch` computed at once. The seeds of each prompt of `prompt_embeds` follow each other.
+
+    Prompts with regions are computed one by one: what stands beside them would change their attention.
+    """
     tries = len(seeds) // (len(prompt_embeds) - 1)
-    for i in range(0, len(seeds), batch):
-        own = seeds[i : i + batch]
-        rows = [0, *(1 + k // tries for k in range(i, i + len(own)))]
-        yield from zip(generate(prompt_embeds[rows], own), own, strict=True)
+    for own in [[k] for k in range(len(prompt_embeds) - 1)] if guides.regions else [list(range(len(prompt_embeds) - 1))]:
+        clips = [(prompt, prompt * tries + k) for prompt in own for k in range(tries)]
+        for i in range(0, len(clips), batch):
+            rows, which = zip(*clips[i : i + batch], strict=True)
+            some = [seeds[k] for k in which]
+            yield from zip(generate(prompt_embeds[[0, *(1 + row for row in rows)]], some, guides=guides.of(list(rows))), some, strict=True)
 
 
 def build_judge(name: str, section: RenderSection, prepared: Prepared) -> Judge:

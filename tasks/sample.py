@@ -9,11 +9,17 @@ from tasks.shared.prepared import read_prepared
 from tasks.shared.sections import SampleSection
 from tasks.shared.taking import take
 from vd_core.bases.encode import embed_prompts
+from vd_core.bases.stable_diffusion import Base
 from vd_core.customisation.load import load_customisation
 from vd_core.files import sha256_of, write_json
+from vd_core.generation.guides import build_guides
+from vd_core.generation.layouts import count_layouts
 from vd_core.generation.pictures import generate_latents, show
+from vd_core.generation.regions import Regions
 from vd_core.inputs.captioned import captioned_sheet
 from vd_core.inputs.prompts import plain_prompt, scene_prompt
+from vd_core.inputs.scenes import Scene
+from vd_core.inputs.subjects import Subject
 from vd_core.seeds import seed_for
 
 
@@ -31,8 +37,9 @@ def sample(section: SampleSection, name: str) -> None:
     prompts = [scene_prompt(subjects, related[i % len(related)]) for i in range(count)]
     seeds = [seed_for("candidate", section.seed, section.sampling_round, i) for i in range(count)]
     prompt_embeds = embed_prompts(base, prompts)
+    regions = build_candidates_regions(base, subjects, [related[i % len(related)] for i in range(count)], section)
     base.let_go("text_encoder")
-    latents = generate_latents(base, prompt_embeds, seeds, sampling.num_inference_steps, sampling.guidance_scale)
+    latents = generate_latents(base, prompt_embeds, seeds, sampling.num_inference_steps, sampling.guidance_scale, regions)
     base.let_go("unet")
     pictures = show(base, latents)
     base.let_go("vae")
@@ -53,6 +60,16 @@ def sample(section: SampleSection, name: str) -> None:
     print(f"{count} candidates in {run_folder(name, 'sample')}/, ranked in sheet.jpg")
     if not picks_path(name).is_file():
         print(f"nobody has chosen yet: look at the sheet and choose by numbers, as this says: python -m tasks.commands.pick {name}")
+
+
+def build_candidates_regions(base: Base, subjects: list[Subject], places: list[str], section: SampleSection) -> Regions | None:
+    """A region for each subject of each candidate, in several layouts in turn; None if no layout is wanted."""
+    layouts = min(section.regions.layouts, count_layouts(len(subjects)))
+    if not layouts:
+        return None
+    rounds = [i // len(section.related_prompts or ("",)) for i in range(len(places))]  # every layout meets every place
+    scenes = [Scene(place, {s.name: "" for s in subjects}, None, False, ()) for place in places]
+    return build_guides(base, subjects, scenes, [r % layouts for r in rounds], 1, section.regions.repeat).regions
 
 
 if __name__ == "__main__":

@@ -33,7 +33,8 @@ from vd_core.bases.hub import loading, where
 from vd_core.bases.single_file import is_single_file
 from vd_core.bases.stable_diffusion import read_resolution, read_tokenizer
 from vd_core.files import sha256_of
-from vd_core.inputs.prompts import check_prompts, spoken_prompts, training_prompts
+from vd_core.inputs.prompts import check_prompts, training_prompts
+from vd_core.inputs.scenes import read_scene, spoken_prompts
 from vd_core.inputs.subjects import load_subjects
 from vd_core.seeds import seed_for
 from vd_core.settings import Aesthetic, Part, PublicJudges
@@ -67,7 +68,8 @@ def check_words(m: Merged, name: str) -> None:
     subjects = load_subjects(data_folder(m.finetune_from), m.subjects, m.placeholder_tokens)
     tokenizer = read_tokenizer(m.source.pipeline)
     check_prompts(training_prompts(name, subjects, m.method, tokenizer), tokenizer)
-    check_prompts(spoken_prompts(name, subjects, m.prompts, m.hlr.related_prompts, m.motion_prompt), tokenizer)
+    scenes = [read_scene(raw) for raw in m.prompts]
+    check_prompts(spoken_prompts(name, subjects, scenes, m.hlr.related_prompts, m.motion_prompt, m.regions.repeat), tokenizer)
 
 
 def build_sections(m: Merged) -> Sections:
@@ -110,12 +112,20 @@ def build_sections(m: Merged) -> Sections:
             candidates=m.hlr.candidates,
             related_prompts=m.hlr.related_prompts,
             sampling=m.sampling,
+            regions=m.regions,
         ),
         refinetune=RefinetuneSection(**training, training=again, min_picks=m.hlr.min_picks),
         motion=MotionSection(models=clips, device=m.device, prompt=m.motion_prompt, training=m.motion.training),
         swap=SwapSection(finetune_from=m.finetune_from, swap=m.motion.swap),
         render=RenderSection(
-            models=clips, judging=judging, device=m.device, seed=m.seed, prompts=m.prompts, sampling=m.sampling, render=m.render
+            models=clips,
+            judging=judging,
+            device=m.device,
+            seed=m.seed,
+            prompts=m.prompts,
+            sampling=m.sampling,
+            regions=m.regions,
+            render=m.render,
         ),
         encode=EncodeSection(fps=m.encode.fps),
         evaluate=EvaluateSection(judging=judging, aesthetic=m.aesthetic, aesthetic_head=hash_head(m.aesthetic), device=m.device),

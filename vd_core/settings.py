@@ -9,6 +9,9 @@ PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0)]
 Precision = Literal["auto", "float32", "bf16", "fp16"]
+MOTION_WINDOW = 16
+"""Frames that motion modules see at once, as AnimateDiff was trained; longer clips take several windows."""
+
 STRICT = ConfigDict(extra="forbid")
 
 

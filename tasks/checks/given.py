@@ -15,7 +15,8 @@ from vd_core.errors import InputError
 from vd_core.hub import Located
 from vd_core.inputs.clips import Clip, find_clip, load_clip
 from vd_core.inputs.inspecting import Inspection, problems
-from vd_core.inputs.prompts import check_prompts, spoken_prompts, training_prompts
+from vd_core.inputs.prompts import check_prompts, training_prompts
+from vd_core.inputs.scenes import read_scene, spoken_prompts
 from vd_core.inputs.subjects import Subject, check_placeholder_tokens, load_subjects
 from vd_core.metrics.wanted import explain_open_detector
 from vd_core.settings import Part
@@ -105,7 +106,8 @@ def open_tokenizer(pipeline: Part) -> CLIPTokenizer:
 def check_lengths(merged: Merged, combination: str, subjects: list[Subject], tokenizer: CLIPTokenizer) -> list[Finding]:
     """Every prompt against the tokens that the base reads, and each placeholder, which must be one token."""
     prompts = training_prompts(combination, subjects, merged.method, tokenizer)
-    prompts |= spoken_prompts(combination, subjects, merged.prompts, merged.hlr.related_prompts, merged.motion_prompt)
+    scenes, repeat = [read_scene(raw) for raw in merged.prompts], merged.regions.repeat
+    prompts |= spoken_prompts(combination, subjects, scenes, merged.hlr.related_prompts, merged.motion_prompt, repeat)
     findings = []
     for key, prompt in prompts.items():
         try:

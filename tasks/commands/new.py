@@ -20,7 +20,7 @@ from tasks.shared.frames import check_frames
 from tasks.shared.params import PARAMS, Merged, load_params, merge_new
 from tasks.shared.paths import data_folder
 from vd_core.errors import InputError
-from vd_core.inputs.prompts import scene_prompt
+from vd_core.inputs.scenes import read_scene, spoken_prompt
 from vd_core.inputs.subjects import load_subjects
 
 
@@ -163,7 +163,7 @@ def report(name: str, merged: Merged, copied: list[Copied]) -> None:
         print(said)
     subjects = load_subjects(data_folder(merged.finetune_from), merged.subjects, merged.placeholder_tokens)
     for prompt in merged.prompts:
-        print(f'video of "{scene_prompt(subjects, prompt)}"')
+        print(f'video of "{spoken_prompt(subjects, read_scene(prompt))}"')
     print(f"added to {PARAMS}: combinations.{name}. Next:")
     print(f"  python -m tasks.commands.check {name}")
     print(f"  python -m flows.full run --combination {name}")

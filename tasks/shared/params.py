@@ -4,10 +4,11 @@ import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tasks.shared.yaml_files import check_name, overlay, read_yaml
 from vd_core.errors import InputError
+from vd_core.inputs.scenes import Raw, check_subjects, read_scene
 from vd_core.seeds import seed_for
 from vd_core.settings import Aesthetic, MotionSettings, PositiveInt, Precision, PublicJudges, Sampling, Settings, Source
 
@@ -23,6 +24,7 @@ OVERRIDES = (
     "sampling",
     "finetune",
     "hlr",
+    "regions",
     "motion",
     "render",
     "encode",
@@ -30,6 +32,16 @@ OVERRIDES = (
 """The keys of a preset that a combination may override, whole or in part."""
 TRAINED = ("source", "license", "judges", "placeholder_tokens", "method", "mix", "finetune", "hlr")
 """Those that belong to the finetuned subjects: a combination that takes another's takes these from it too."""
+
+
+def can_be_read(raw: Any) -> Raw:
+    """A prompt of params.yaml, as it is; ValueError if it is none."""
+    read_scene(raw)
+    return raw
+
+
+Prompt = Annotated[Any, AfterValidator(can_be_read)]
+"""A text, or a scene with regions or events; `read_scene` reads it."""
 
 
 class Section(BaseModel):
@@ -48,7 +60,7 @@ class Combination(BaseModel):
     base: str | None = None
     finetune_from: str
     subjects: Annotated[tuple[str, ...], Field(min_length=1)]
-    prompts: Annotated[tuple[str, ...], Field(min_length=1)]
+    prompts: Annotated[tuple[Prompt, ...], Field(min_length=1)]
     motion_prompt: str | None = None
     sampling_round: Annotated[int, Field(ge=0)]
 
@@ -60,6 +72,15 @@ class Combination(BaseModel):
         if len(set(names)) < len(names):
             raise ValueError("names a subject twice")
         return names
+
+    @model_validator(mode="after")
+    def prompts_name_the_subjects(self) -> "Combination":
+        for i, raw in enumerate(self.prompts):
+            try:
+                check_subjects(read_scene(raw), self.subjects)
+            except InputError as error:
+                raise ValueError(f"prompts[{i}].{error}") from None
+        return self
 
 
 class Params(Section):
@@ -109,6 +130,11 @@ class Hlr(Section):
     steps: PositiveInt
 
 
+class Regions(Section):
+    repeat: bool
+    layouts: Annotated[int, Field(ge=0)]
+
+
 class Motion(Section):
     training: MotionSettings
     frames: PositiveInt
@@ -123,6 +149,7 @@ class Render(Section):
     fast_mode: bool
     low_vram: bool
     motion_field_strength: tuple[float, float]
+    motion_from_clip: bool
     t_forward: PositiveInt
     t_warp: PositiveInt
     seeds_tried: PositiveInt
@@ -141,7 +168,7 @@ class Merged(Section):
     processes: PositiveInt
     finetune_from: str
     subjects: tuple[str, ...]
-    prompts: tuple[str, ...]
+    prompts: tuple[Prompt, ...]
     motion_prompt: str | None
     sampling_round: int
     source: Source
@@ -155,6 +182,7 @@ class Merged(Section):
     sampling: Sampling
     finetune: Settings
     hlr: Hlr
+    regions: Regions
     motion: Motion
     render: Render
     encode: Encode
@@ -164,6 +192,8 @@ class Merged(Section):
         steps = self.render.num_inference_steps
         if "text2video_zero" in self.render.generators and not steps > self.render.t_forward > self.render.t_warp:
             raise ValueError("render.t_warp < render.t_forward < render.num_inference_steps must hold for text2video_zero")
+        if self.render.motion_from_clip and self.motion_prompt is None:
+            raise ValueError("render.motion_from_clip needs a clip and a motion_prompt, and motion_prompt is null")
         if self.hlr.candidates < self.hlr.min_picks:
             raise ValueError("hlr.candidates must be at least hlr.min_picks, or no choice is enough")
         return self

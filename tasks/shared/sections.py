@@ -5,7 +5,7 @@ from typing import Literal, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from tasks.shared.params import Render, Section, explain
+from tasks.shared.params import Prompt, Regions, Render, Section, explain
 from tasks.shared.paths import settings_path
 from tasks.shared.yaml_files import read_yaml
 from vd_core.errors import InputError
@@ -65,6 +65,7 @@ class SampleSection(Section):
     candidates: int
     related_prompts: tuple[str, ...]
     sampling: Sampling
+    regions: Regions
 
 
 class RefinetuneSection(FinetuneSection):
@@ -88,8 +89,9 @@ class RenderSection(Section):
     judging: Judging
     device: Device
     seed: int
-    prompts: tuple[str, ...]
+    prompts: tuple[Prompt, ...]
     sampling: Sampling
+    regions: Regions
     render: Render
 
 
@@ -111,7 +113,7 @@ class ExportSection(Section):
     models: Models
     device: Device
     method: str
-    prompts: tuple[str, ...]
+    prompts: tuple[Prompt, ...]
     motion_prompt: str | None
     training: Settings
     refinetuning_steps: int

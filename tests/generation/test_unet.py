@@ -12,10 +12,12 @@ from vd_core.bases.encode import decode, embed_prompts
 from vd_core.bases.stable_diffusion import Base, folder_source, load_base
 from vd_core.generation import denoise
 from vd_core.generation.animatediff import build_animatediff, draw_clip_noise, generate_animatediff
+from vd_core.generation.attention import Conditions, self_attention
 from vd_core.generation.denoise import OVERLAP, WINDOW, Denoiser, Step, find_windows
-from vd_core.generation.layers import Conditions, fold_upsampled, self_attention, upsample
+from vd_core.generation.layers import fold_upsampled, upsample
 from vd_core.generation.unet import call_unet, embed_texts, embed_times, unroll
 
+SIZE = torch.Size((3, 3))
 TIMESTEPS = torch.tensor([900, 10])
 WHOLE = Step(guided=True, deep=True)
 
@@ -59,7 +61,7 @@ def test_every_frames_queries_meet_the_first_frames_keys(base: Base) -> None:
     attn = next(m for n, m in base.unet.named_modules() if n.endswith("attn1"))
     hidden = torch.randn(6, 9, attn.to_q.in_features)  # two clips of three frames
     conditions = Conditions({}, {}, 2, 3, {})
-    got = self_attention(attn, hidden, conditions)
+    got = self_attention(attn, hidden, SIZE, conditions)
     for i, states in enumerate(hidden):
         first = hidden[i // 3 * 3]
         q, k, v = attn.to_q(states), attn.to_k(first), attn.to_v(first)
@@ -68,7 +70,7 @@ def test_every_frames_queries_meet_the_first_frames_keys(base: Base) -> None:
             for qh, kh, vh in zip(q.chunk(attn.heads, -1), k.chunk(attn.heads, -1), v.chunk(attn.heads, -1), strict=True)
         ]
         torch.testing.assert_close(got[i], attn.to_out[0](torch.cat(heads, -1)), rtol=1e-4, atol=1e-5)
-    later = self_attention(attn, hidden[[2, 5]], Conditions({}, {}, 2, 1, conditions.first_frame))
+    later = self_attention(attn, hidden[[2, 5]], SIZE, Conditions({}, {}, 2, 1, conditions.first_frame))
     torch.testing.assert_close(later, got[[2, 5]], rtol=1e-4, atol=1e-5)
 
 

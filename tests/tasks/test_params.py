@@ -165,8 +165,10 @@ def test_replaced_weights_are_other_settings(workspace: Path, kind: str, base_fo
 
 @pytest.mark.parametrize("kind", ["sd1"], indirect=True)
 def test_more_frames_than_the_motion_modules_hold_are_refused_at_the_start(workspace: Path, kind: str) -> None:
-    change("render", {"animatediff_frames": 48})
-    with pytest.raises(InputError, match="animatediff_frames is 48; the motion modules of toybox hold at most 16"):
+    change("render", {"animatediff_frames": 48})  # windows of 16
+    settings("toys")
+    change("motion", {"frames": 48})
+    with pytest.raises(InputError, match="motion.frames is 48; the motion modules of toybox hold at most 16"):
         settings("toys")
 
 

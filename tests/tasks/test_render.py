@@ -7,6 +7,7 @@ from tasks.render import generate_batches
 from vd_core.bases import memory
 from vd_core.bases.memory import KEPT_MAPS, clips_at_once, map_bytes
 from vd_core.bases.stable_diffusion import Base
+from vd_core.generation.guides import Guides
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 6, 10])
@@ -14,12 +15,13 @@ def test_every_clip_has_its_own_prompt_and_seed(batch: int) -> None:
     """Two tries of three prompts; the prompts' embeddings are 1, 2, 3, the empty one's 0."""
     sizes = []
 
-    def generate(prompt_embeds: torch.Tensor, seeds: list[int]) -> torch.Tensor:
+    def generate(prompt_embeds: torch.Tensor, seeds: list[int], guides: Guides) -> torch.Tensor:
+        assert len(guides.moves) == len(seeds)
         assert int(prompt_embeds[0]) == 0
         sizes.append(len(seeds))
         return prompt_embeds[1:] * 100 + torch.tensor(seeds)
 
-    clips = list(generate_batches(generate, torch.arange(4), [10, 11, 20, 21, 30, 31], batch))
+    clips = list(generate_batches(generate, torch.arange(4), [10, 11, 20, 21, 30, 31], Guides(None, [None] * 3), batch))
     assert [(int(clip), seed) for clip, seed in clips] == [(110, 10), (111, 11), (220, 20), (221, 21), (330, 30), (331, 31)]
     assert max(sizes) == min(batch, 6)
 

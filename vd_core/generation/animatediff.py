@@ -9,6 +9,7 @@ from vd_core.bases.encode import aside, decode
 from vd_core.bases.motion_unet import build_motion_unet
 from vd_core.bases.stable_diffusion import Base
 from vd_core.generation.denoise import WINDOW, Denoiser, Scheduler
+from vd_core.generation.guides import Guides
 from vd_core.generation.pictures import draw_noise
 from vd_core.generation.unet import Unrolled
 from vd_core.seeds import generator_for, seed_for
@@ -40,13 +41,14 @@ def generate_animatediff(
     guidance_scale: float,
     fast: bool,
     scheduler_of: Callable[[Base, int], Scheduler] = make_video_scheduler,
+    guides: Guides | None = None,
 ) -> torch.Tensor:
     """Clips `[n, f, 3, h, w]` in [-1, 1], one a seed; `prompt_embeds` `[n + 1, length, width]` is the empty prompt's, then theirs.
 
-    The clips of one call are computed at once; a seed's clip is the same alone and in company but for rounding.
+    Of the clips' `guides` the regions count. The clips of one call are computed at once; a seed's clip is the same alone and in company but for rounding.
     """
     scheduler = scheduler_of(base, num_inference_steps)
-    denoiser = Denoiser(base, net, prompt_embeds, scheduler.timesteps, guidance_scale, cross_frame=False, fast=fast)
+    denoiser = Denoiser(base, net, prompt_embeds, scheduler.timesteps, guidance_scale, False, fast, guides and guides.regions)
     noise = torch.stack([draw_clip_noise(base, seed, num_frames) for seed in seeds])
     latents = denoiser.denoise(noise, scheduler, 0, num_inference_steps)
     with aside(base, net.unet):

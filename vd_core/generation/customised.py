@@ -15,8 +15,8 @@ from vd_core.generation.animatediff import build_animatediff, generate_animatedi
 from vd_core.generation.text2video_zero import generate_text2video_zero
 from vd_core.generation.unet import unroll
 
-Generate = Callable[[torch.Tensor, list[int]], torch.Tensor]
-"""(the embeddings `[n + 1, length, width]` of the empty prompt and of the clips', their seeds) to clips `[n, f, 3, h, w]` in [-1, 1]."""
+Generate = Callable[..., torch.Tensor]
+"""(the embeddings `[n + 1, length, width]` of the empty prompt and of the clips', their seeds, `guides=` theirs) to clips `[n, f, 3, h, w]` in [-1, 1]."""
 
 
 def customise_text2video_zero(

@@ -7,15 +7,17 @@ from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
 
 from vd_core.bases.memory import samples_at_once
 from vd_core.bases.stable_diffusion import Base
-from vd_core.generation.layers import Conditions
+from vd_core.generation.attention import Conditions
+from vd_core.generation.regions import HARD_UNTIL, Regions
 from vd_core.generation.unet import Unrolled, call_unet, embed_texts, embed_times
+from vd_core.settings import MOTION_WINDOW
 
 Scheduler = DDIMScheduler | DPMSolverMultistepScheduler
 Branches = tuple[int, ...]
 EMPTY, PROMPTED, BOTH = (0,), (1,), (0, 1)
 
-WINDOW, OVERLAP = 16, 4
-"""Frames that motion modules see at once, as AnimateDiff was trained, and how many of them two windows share."""
+WINDOW, OVERLAP = MOTION_WINDOW, 4
+"""Frames that motion modules see at once, and how many of them two windows share."""
 
 GUIDED_UNTIL = 0.8
 """Fast mode: the share of the steps, from the first, that are guided. Later ones decide details, which the prompt's branch draws alone."""
@@ -60,7 +62,8 @@ class Denoiser:
     """A U-Net with its prompts and sampling steps' `timesteps`; it predicts what the solver takes.
 
     `prompt_embeds` `[n + 1, length, width]` is the empty prompt's, then those of the n clips. With `cross_frame` every frame attends to its
-    clip's first (Text2Video-Zero), and any number of them is computed at once; otherwise motion modules see WINDOW frames.
+    clip's first (Text2Video-Zero), and any number of them is computed at once; otherwise motion modules see WINDOW frames. `regions` are those of
+    the n clips.
     """
 
     def __init__(
@@ -72,11 +75,14 @@ class Denoiser:
         guidance_scale: float,
         cross_frame: bool,
         fast: bool,
+        regions: Regions | None = None,
     ):
         self.net, self.guidance_scale, self.cross_frame, self.fast = net, guidance_scale, cross_frame, fast
         self.clips, self.limit = len(prompt_embeds) - 1, samples_at_once(base)
         self.times = embed_times(net.unet, timesteps.to(base.device))
         self.texts = embed_texts(net.unet, prompt_embeds)
+        self.regions, self.late_from = regions, HARD_UNTIL * len(timesteps)
+        self.regions_texts = embed_texts(net.unet, regions.embeds.flatten(0, 1)) if regions else {}
         self.kept: dict[tuple[Branches, int], torch.Tensor] = {}
 
     def denoise(self, latents: torch.Tensor, scheduler: Scheduler, first: int, last: int) -> torch.Tensor:
@@ -112,14 +118,15 @@ class Denoiser:
             len(branches) * self.clips,
             frames,
             {} if self.cross_frame else None,
+            self.regions and self.regions.placed(self.regions_texts, index >= self.late_from, PROMPTED[0] in branches),
         )
         if len(parts) == 1:
-            return self.predict_part(latents, step, branches, 0, conditions)
+            return self.predict_part(latents, step, branches, 0, parts[0], conditions)
         total = latents.new_zeros((conditions.prompts, *latents.shape[1:]))
         weights = latents.new_zeros((frames, 1, 1, 1))
         for i, part in enumerate(parts):
             own = window_weights(part).to(latents)
-            total[:, part] += own * self.predict_part(latents[:, part], step, branches, i, conditions)
+            total[:, part] += own * self.predict_part(latents[:, part], step, branches, i, part, conditions)
             weights[part] += own
         return total / weights
 
@@ -127,10 +134,12 @@ class Denoiser:
         """The rows of the empty prompt, one a clip, and of the clips' prompts, as far as they are wanted."""
         return torch.cat([texts[:1].expand(self.clips, *texts.shape[1:]) if branch == 0 else texts[1:] for branch in branches])
 
-    def predict_part(self, latents: torch.Tensor, step: Step, branches: Branches, part: int, conditions: Conditions) -> torch.Tensor:
-        """The same for some of the frames, with the deep features that the part has kept, if the step takes them."""
+    def predict_part(
+        self, latents: torch.Tensor, step: Step, branches: Branches, part: int, frames: slice, conditions: Conditions
+    ) -> torch.Tensor:
+        """The same for the part's `frames`, with the deep features that it has kept, if the step takes them."""
         kept = None if step.deep else self.recall(branches, part)
-        own = replace(conditions, frames=latents.shape[1])
+        own = replace(conditions, frames=latents.shape[1], places=conditions.places and conditions.places.part(frames))
         prediction, deep = call_unet(self.net, latents.flatten(0, 1), own, kept)
         if self.fast:
             self.kept[branches, part] = deep

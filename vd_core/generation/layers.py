@@ -4,38 +4,18 @@ Maps are `[s, c, h, w]` in the channels-last layout, so that tokens `[s, h w, c]
 frames, in a row: `(p f)`. What does not depend on the latents (times, texts) is computed beforehand.
 """
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from diffusers.models.attention import BasicTransformerBlock
-from diffusers.models.attention_processor import Attention
 from diffusers.models.resnet import ResnetBlock2D
 from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from diffusers.models.unets.unet_motion_model import AnimateDiffTransformer3D
 from torch import nn
 
-KeysValues = tuple[torch.Tensor, torch.Tensor]
-"""Keys and values of one attention, each `[p, heads, n, d]`."""
+from vd_core.generation.attention import Conditions, attend, keys_values, self_attention, text_attention
 
 FEED_FORWARD_NUMBERS = 2**19
 """How many numbers of a feed-forward's inner width are computed at once on a CPU: what its caches hold."""
-
-
-@dataclass
-class Conditions:
-    """What a U-Net call knows besides its latents.
-
-    `times` has each residual block's share of the timestep `[c]`, `texts` each text attention's keys and values of `prompts`: guidance branches
-    and clips. `frames` of each stand in a row. With `first_frame`, self-attention looks at the keys and values in it, or puts those of the clips' first frames there (Eq. 8 of
-    Text2Video-Zero): later calls with other frames of the same clips find them.
-    """
-
-    times: dict[nn.Module, torch.Tensor]
-    texts: dict[nn.Module, KeysValues]
-    prompts: int
-    frames: int
-    first_frame: dict[nn.Module, KeysValues] | None
 
 
 def widen(x: torch.Tensor, samples: int) -> torch.Tensor:
@@ -69,13 +49,13 @@ def as_maps(tokens: torch.Tensor, size: torch.Size) -> torch.Tensor:
 
 def transformer(module: Transformer2DModel, x: torch.Tensor, conditions: Conditions) -> torch.Tensor:
     """Self-attention, text attention and feed-forward over the positions of each frame."""
-    tokens = as_tokens(project(module.proj_in, module.norm(x)))
+    tokens, size = as_tokens(project(module.proj_in, module.norm(x))), x.shape[-2:]
     for block in module.transformer_blocks:
-        tokens = self_attention(block.attn1, block.norm1(tokens), conditions).add_(tokens)
+        tokens = self_attention(block.attn1, block.norm1(tokens), size, conditions).add_(tokens)
         tokens = widen(tokens, conditions.prompts * conditions.frames)
-        tokens = text_attention(block.attn2, block.norm2(tokens), conditions).add_(tokens)
+        tokens = text_attention(block.attn2, block.norm2(tokens), size, conditions).add_(tokens)
         tokens = feed_forward(block, tokens).add_(tokens)
-    return project(module.proj_out, as_maps(tokens, x.shape[-2:])).add_(widen(x, len(tokens)))
+    return project(module.proj_out, as_maps(tokens, size)).add_(widen(x, len(tokens)))
 
 
 def fold_upsampled(weight: torch.Tensor) -> list[torch.Tensor]:
@@ -102,44 +82,6 @@ def upsample(folded: list[torch.Tensor], bias: torch.Tensor | None, x: torch.Ten
         row, column = divmod(i, 2)
         out[:, :, row::2, column::2] = F.conv2d(padded[:, :, row : row + height + 1, column : column + width + 1], weight, bias)
     return out
-
-
-def split_heads(attn: Attention, x: torch.Tensor) -> torch.Tensor:
-    """`[b, n, c]` as `[b, heads, n, d]`."""
-    return x.unflatten(-1, (attn.heads, -1)).transpose(1, 2)
-
-
-def attend(attn: Attention, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-    """Queries `[b, n, c]` on keys and values `[b, heads, m, d]`: `[b, n, c]`, projected."""
-    assert attn.to_out is not None
-    attended = F.scaled_dot_product_attention(split_heads(attn, query), key, value, scale=attn.scale)
-    return attn.to_out[0](attended.transpose(1, 2).flatten(2))
-
-
-def keys_values(attn: Attention, x: torch.Tensor) -> KeysValues:
-    """Keys and values of `[b, n, c]`."""
-    assert attn.to_k is not None and attn.to_v is not None
-    return split_heads(attn, attn.to_k(x)), split_heads(attn, attn.to_v(x))
-
-
-def self_attention(attn: Attention, x: torch.Tensor, conditions: Conditions) -> torch.Tensor:
-    """Each frame on itself, or every frame on its clip's first."""
-    if conditions.first_frame is None:
-        return attend(attn, attn.to_q(x), *keys_values(attn, x))
-    if attn not in conditions.first_frame:
-        conditions.first_frame[attn] = keys_values(attn, x[:: conditions.frames])
-    return attend_by_clip(attn, x, conditions.first_frame[attn], conditions.frames)
-
-
-def text_attention(attn: Attention, x: torch.Tensor, conditions: Conditions) -> torch.Tensor:
-    """Each frame on its clip's prompt."""
-    return attend_by_clip(attn, x, conditions.texts[attn], conditions.frames)
-
-
-def attend_by_clip(attn: Attention, x: torch.Tensor, on: KeysValues, frames: int) -> torch.Tensor:
-    """All frames of a clip on the same keys and values, in one row of queries: `x` is `[(b f), n, c]`, `on` is `[b, heads, m, d]`."""
-    query = attn.to_q(x).unflatten(0, (-1, frames)).flatten(1, 2)
-    return attend(attn, query, *on).unflatten(1, (frames, -1)).flatten(0, 1)
 
 
 def feed_forward(block: BasicTransformerBlock, x: torch.Tensor) -> torch.Tensor:

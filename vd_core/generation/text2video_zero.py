@@ -8,11 +8,11 @@ from diffusers import DPMSolverMultistepScheduler
 from vd_core.bases.encode import aside, decode
 from vd_core.bases.stable_diffusion import Base
 from vd_core.generation.denoise import Denoiser
+from vd_core.generation.guides import Guides
+from vd_core.generation.moves import WIDTH, Moves, move_latents
 from vd_core.generation.pictures import draw_noise
 from vd_core.generation.unet import Unrolled
 from vd_core.seeds import generator_for
-
-REFERENCE_WIDTH = 512  # motion field strengths are in pixels of a picture of this width, as the paper's are
 
 
 def make_scheduler(base: Base, num_inference_steps: int) -> DPMSolverMultistepScheduler:
@@ -36,18 +36,19 @@ def generate_text2video_zero(
     t_warp: int,
     fast: bool,
     scheduler_of: Callable[[Base, int], DPMSolverMultistepScheduler] = make_scheduler,
+    guides: Guides | None = None,
 ) -> torch.Tensor:
     """Clips `[n, f, 3, h, w]` in [-1, 1], one a seed; `prompt_embeds` `[n + 1, length, width]` is the empty prompt's, then theirs.
 
     `t_forward` (T) and `t_warp` (T') count sampling steps from the end, T > T': frame 1 is denoised to T', warped copies get noise up to T,
     and all frames are denoised together from there. `motion_field_strength` is how far the content moves a frame, left and up, in 512-pixel units.
-    The clips of one call are computed at once; a seed's clip is the same alone and in company but for rounding.
+    `guides` are the clips' own. The clips of one call are computed at once; a seed's clip is the same alone and in company but for rounding.
     """
     if not num_inference_steps > t_forward > t_warp:
         raise ValueError(f"need num_inference_steps > t_forward > t_warp, not {num_inference_steps}, {t_forward}, {t_warp}")
     start, warp = num_inference_steps - t_forward - 1, num_inference_steps - t_warp - 1
     timesteps = scheduler_of(base, num_inference_steps).timesteps
-    denoiser = Denoiser(base, net, prompt_embeds, timesteps, guidance_scale, cross_frame=True, fast=fast)
+    denoiser = Denoiser(base, net, prompt_embeds, timesteps, guidance_scale, True, fast, guides and guides.regions)
 
     def denoise(latents: torch.Tensor, first: int, last: int) -> torch.Tensor:
         scheduler = scheduler_of(base, num_inference_steps)
@@ -56,10 +57,11 @@ def generate_text2video_zero(
 
     at_forward = denoise(torch.stack([draw_noise(base, seed) for seed in seeds])[:, None], 0, start)  # [b, 1, c, h, w]
     at_warp = denoise(at_forward, start, warp)
-    frame_ids = torch.arange(1, num_frames)
+    shift = torch.arange(1, num_frames)[:, None] * torch.tensor(motion_field_strength)
     noised = []
-    for latents, seed in zip(at_warp, seeds, strict=True):
-        warped = warp_latents(latents.expand(num_frames - 1, -1, -1, -1), frame_ids, motion_field_strength)
+    for i, (latents, seed) in enumerate(zip(at_warp, seeds, strict=True)):
+        moves = guides and guides.moves[i]
+        warped = move_clip(latents, moves, seed) if moves else shift_latents(latents.expand(num_frames - 1, -1, -1, -1), shift)
         noised.append(add_noise_between(base, warped, int(timesteps[warp]), int(timesteps[start]), generator_for("renoise", seed)))
     latents = denoise(torch.cat([at_forward, torch.stack(noised)], 1), start, num_inference_steps)
     with aside(base, net.unet):
@@ -69,20 +71,40 @@ def generate_text2video_zero(
 def warp_latents(latents: torch.Tensor, frame_ids: torch.Tensor, strength: tuple[float, float]) -> torch.Tensor:
     """Move the content of each frame of latents `[f, c, h, w]` left and up by its number times `strength` (512-pixel units), as diffusers does.
 
-    By whole latents: to interpolate noisy latents would change their noise, and to round each one on its own would repeat some where the shift
-    is a half. What leaves is reflected back in. Zero strength, or frame 0, is the identity.
+    Zero strength, or frame 0, is the identity.
     """
-    channels, height, width = latents.shape[1:]
-    shift = frame_ids[:, None].float() * torch.tensor(strength)  # [f, 2] in 512-pixel units
-    columns = reflect(torch.arange(width) + to_latents(shift[:, :1], width), width).to(latents.device)  # [f, w]
-    rows = reflect(torch.arange(height) + to_latents(shift[:, 1:], height), height).to(latents.device)  # [f, h]
-    moved = latents.gather(3, columns[:, None, None, :].expand(-1, channels, height, -1))
-    return moved.gather(2, rows[:, None, :, None].expand(-1, channels, -1, width))
+    return shift_latents(latents, frame_ids[:, None].float() * torch.tensor(strength))
+
+
+def shift_latents(latents: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
+    """Move the content of each frame of latents `[f, c, h, w]` left and up by its own `shift` `[f, 2]` in 512-pixel units.
+
+    By whole latents: to interpolate noisy latents would change their noise, and to round each one on its own would repeat some where the shift
+    is a half. What leaves is reflected back in.
+    """
+    sources = find_sources(shift, *latents.shape[2:]).to(latents.device)[:, None].expand(*latents.shape[:2], -1)
+    return latents.flatten(2).gather(2, sources).view_as(latents)
+
+
+def find_sources(shift: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """The position, row by row, that each position of shifted latents comes from, `[f, h w]`."""
+    columns = reflect(torch.arange(width) + to_latents(shift[:, :1], width), width)  # [f, w]
+    rows = reflect(torch.arange(height) + to_latents(shift[:, 1:], height), height)  # [f, h]
+    return (rows[:, :, None] * width + columns[:, None]).flatten(1)
+
+
+def move_clip(latents: torch.Tensor, moves: Moves, seed: int) -> torch.Tensor:
+    """The latents `[f - 1, c, h, w]` of all frames but the first, whose latents are `[1, c, h, w]`."""
+    later = Moves(moves.boxes, moves.matrices[:, 1:], moves.shifts[1:])
+    sources = find_sources(later.shifts, *latents.shape[2:])
+    shifted = shift_latents(latents.expand(len(sources), -1, -1, -1), later.shifts)
+    noise = torch.randn(shifted.shape, generator=generator_for("uncovered", seed)).to(shifted)
+    return move_latents(latents[0], later, shifted, sources, noise)
 
 
 def to_latents(shift: torch.Tensor, size: int) -> torch.Tensor:
     """A shift in 512-pixel units as whole latents of `size`. Half a pixel less, since diffusers' grid has its pixels' corners for their centers."""
-    return ((shift - 0.5) * size / REFERENCE_WIDTH).round().long()
+    return ((shift - 0.5) * size / WIDTH).round().long()
 
 
 def reflect(index: torch.Tensor, size: int) -> torch.Tensor:

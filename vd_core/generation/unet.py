@@ -14,17 +14,8 @@ from diffusers.models.unets.unet_motion_model import AnimateDiffTransformer3D
 from diffusers.models.upsampling import Upsample2D
 from torch import nn
 
-from vd_core.generation.layers import (
-    Conditions,
-    KeysValues,
-    fold_upsampled,
-    keys_values,
-    motion_module,
-    residual_block,
-    transformer,
-    upsample,
-    widen,
-)
+from vd_core.generation.attention import Conditions, KeysValues, keys_values
+from vd_core.generation.layers import fold_upsampled, motion_module, residual_block, transformer, upsample, widen
 
 SHALLOW = 1
 """How many of the outermost skip connections are computed in a step that takes the deep features of an earlier one."""

@@ -14,10 +14,12 @@ def knows_words(tokenizer: Tokenizer, text: str) -> bool:
 
 def mixed_prompt(subjects: list[Subject]) -> str:
     """P_c: "a sks dog, a krk cat"; from three on "..., and a slk toy"."""
-    names = [s.instance_prompt for s in subjects]
-    if len(names) < 3:
-        return ", ".join(names)
-    return ", ".join(names[:-1]) + ", and " + names[-1]
+    return enumerate_names([s.instance_prompt for s in subjects])
+
+
+def enumerate_names(names: list[str]) -> str:
+    """ "a, b"; from three on "a, b, and c"."""
+    return ", ".join(names) if len(names) < 3 else ", ".join(names[:-1]) + ", and " + names[-1]
 
 
 def extended_prompt(subjects: list[Subject]) -> str:
@@ -64,16 +66,6 @@ def cut_words(prompt: str, tokenizer: Tokenizer, room: int) -> str:
     words = prompt.split()
     kept = max(n for n in range(len(words) + 1) if len(tokenizer.tokenize(" ".join(words[:n]))) <= room)
     return " ".join(words[kept:])
-
-
-def spoken_prompts(
-    name: str, subjects: list[Subject], scenes: tuple[str, ...], related: tuple[str, ...], motion: str | None
-) -> dict[str, str]:
-    """What a combination's pictures and videos are asked for with, by the key that each comes from."""
-    own = f"combinations.{name}"
-    said = {f"{own}.prompts[{i}]": scene_prompt(subjects, scene) for i, scene in enumerate(scenes)}
-    said |= {f"hlr.related_prompts[{i}]": scene_prompt(subjects, place) for i, place in enumerate(related)}
-    return said | ({f"{own}.motion_prompt": motion} if motion is not None else {})
 
 
 def training_prompts(name: str, subjects: list[Subject], method: str, tokenizer: Tokenizer) -> dict[str, str]:

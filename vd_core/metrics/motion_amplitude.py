@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from vd_core.metrics.flow import dense_flow
+from vd_core.inputs.flow import dense_flow
 
 UNIT = 512
 

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from vd_core.metrics.flow import dense_flow
+from vd_core.inputs.flow import dense_flow
 
 FEWEST = 3
 

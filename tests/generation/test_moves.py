@@ -1,0 +1,135 @@
+"""Motion without motion modules: what a clip's things do, and latents that do the same."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from vd_core.bases.encode import embed_prompts
+from vd_core.bases.stable_diffusion import Base
+from vd_core.generation.guides import Guides, build_guides
+from vd_core.generation.moves import Moves, carry_boxes, move_latents, moves_of_boxes, moves_of_clip
+from vd_core.generation.text2video_zero import find_sources, generate_text2video_zero, move_clip, shift_latents
+from vd_core.generation.unet import unroll
+from vd_core.inputs.clip_motion import ClipMotion, Thing, about_center, find_motion, fit_similarity
+from vd_core.inputs.scenes import read_scene
+from vd_core.inputs.subjects import Subject
+from vd_core.toybox.world.draw import draw_clip, draw_frame, paint_background
+from vd_core.toybox.world.scenes import Scene, Toy
+
+FRAMES = 8
+BOXES = torch.tensor([[0.0, 0.25, 0.5, 1.0], [0.5, 0.25, 1.0, 1.0]])
+
+
+def drawn(*toys: Toy) -> tuple[list[Image.Image], np.ndarray]:
+    """A drawn clip and where its toys' centers are, `[f, toys, 2]` in fractions."""
+    scene = Scene(toys, "snow", 7)
+    background = paint_background(scene)
+    boxes = np.stack([draw_frame(scene, f / FRAMES, background)[1] for f in range(FRAMES)]) / 64
+    return [Image.fromarray(p) for p in draw_clip(scene, FRAMES)], (boxes[..., :2] + boxes[..., 2:]) / 2
+
+
+def still(boxes: torch.Tensor, frames: int = 3) -> Moves:
+    return Moves(boxes, torch.eye(2, 3).repeat(len(boxes), frames, 1, 1), torch.zeros(frames, 2))
+
+
+def test_zero_motion_is_the_identity() -> None:
+    latents = torch.randn(1, 4, 16, 16)
+    assert torch.equal(move_clip(latents, still(BOXES), 0), latents.expand(2, -1, -1, -1))
+
+
+def test_a_box_is_carried_and_leaves_fresh_noise() -> None:
+    """By four of sixteen positions to the right, before a still background."""
+    moves = still(torch.tensor([[0.0, 0.5, 0.25, 1.0]]), 2)
+    moves.matrices[:, 1, 0, 2] = 0.25
+    latents = torch.randn(1, 4, 16, 16)
+    moved = move_clip(latents, moves, 5)[0]
+    assert torch.equal(moved[:, 8:, 4:8], latents[0, :, 8:, :4])
+    assert torch.equal(moved[:, :8], latents[0, :, :8]) and torch.equal(moved[:, 8:, 8:], latents[0, :, 8:, 8:])
+    left = moved[:, 8:, :4]
+    assert not torch.isin(left, latents).any()
+    assert torch.equal(left, move_clip(latents, moves, 5)[0][:, 8:, :4]) and not torch.equal(
+        left, move_clip(latents, moves, 6)[0][:, 8:, :4]
+    )
+
+
+def test_what_the_background_uncovers_is_noise_too() -> None:
+    """It moves, and the box stays: nothing of the box is drawn along."""
+    shifts = torch.tensor([[64.0, 0.0]])  # two positions to the left
+    box, latents = torch.tensor([[0.5, 0.0, 0.75, 1.0]]), torch.randn(1, 4, 16, 16)
+    sources = find_sources(shifts, 16, 16)
+    shifted = shift_latents(latents, shifts)
+    moved = move_latents(latents[0], Moves(box, torch.eye(2, 3)[None, None], shifts), shifted, sources, torch.full_like(shifted, 9.0))[0]
+    assert torch.equal(moved[..., 8:12], latents[0, ..., 8:12]) and bool((moved[..., 6:8] == 9).all())
+    assert torch.equal(moved[..., :6], latents[0, ..., 2:8])
+
+
+def test_boxes_over_time_carry_what_they_hold() -> None:
+    boxes = torch.tensor([[[0.0, 0.0, 0.5, 0.5], [0.25, 0.5, 0.5, 0.75]]])  # half as large
+    moves = moves_of_boxes(boxes, (12.0, 0.0))
+    torch.testing.assert_close(carry_boxes(moves), boxes)
+    corner = moves.matrices[0, 1] @ torch.tensor([0.5, 0.5, 1.0])
+    assert corner.tolist() == pytest.approx([0.5, 0.75]) and moves.shifts.tolist() == [[0, 0], [12, 0]]
+
+
+@pytest.mark.parametrize("motion", ["jump", "left", "right"])
+def test_a_drawn_toys_path_is_followed(motion: str) -> None:
+    """Within a fiftieth of the picture in every frame; the background stays."""
+    frames, centers = drawn(Toy("bear", "red", "yellow", "spotted", motion=motion, size=0.5))
+    found = find_motion(frames, 2)
+    assert len(found.things) == 1 and np.abs(found.background).max() < 0.01
+    thing = found.things[0]
+    path = np.stack([m @ np.array([*centers[0, 0], 1.0]) for m in thing.matrices])
+    assert np.abs(path - centers[:, 0]).max() < 0.02
+    assert np.ptp(centers[:, 0], axis=0).max() > 0.1
+
+
+def test_two_toys_have_two_motions() -> None:
+    """The left one's is the left thing's."""
+    one = Toy("bear", "red", "yellow", "spotted", motion="jump", size=0.4, x=0.25)
+    frames, centers = drawn(one, replace(one, kind="cat", motion="right", x=0.7))
+    things = find_motion(frames, 2).things
+    assert len(things) == 2
+    moves = moves_of_clip(BOXES, ClipMotion(things, np.zeros((FRAMES, 2))))
+    boxes = carry_boxes(moves)
+    found = ((boxes[..., :2] + boxes[..., 2:]) / 2).numpy()  # [r, f, 2]
+    assert np.corrcoef(found[0, :, 1], centers[:, 0, 1])[0, 1] > 0.95
+    assert np.corrcoef(found[1, :, 0], centers[:, 1, 0])[0, 1] > 0.95
+
+
+def test_nothing_that_moves_is_no_thing() -> None:
+    frames, _ = drawn(Toy("bear", "red", "yellow", "plain"))
+    motion = find_motion(frames, 2)
+    assert motion.things == () and torch.equal(moves_of_clip(BOXES, motion).matrices, still(BOXES, FRAMES).matrices)
+
+
+def test_a_similarity_is_found_among_outliers_and_put_elsewhere() -> None:
+    places = np.random.default_rng(0).random((200, 2))
+    turn = np.array([[0.8, -0.6, 0.1], [0.6, 0.8, -0.2]])
+    moved = places @ turn[:, :2].T + turn[:, 2]
+    moved[:40] += 0.3
+    np.testing.assert_allclose(fit_similarity(places, moved), turn, atol=1e-6)
+    elsewhere = about_center(turn, (0.5, 0.5), (0.0, 0.0, 0.4, 0.4))
+    np.testing.assert_allclose(elsewhere @ [0.2, 0.2, 1], np.array([0.2, 0.2]) + turn @ [0.5, 0.5, 1] - 0.5)
+
+
+@pytest.mark.parametrize("kind", ["sd1"], indirect=True)
+def test_a_clip_follows_and_zero_motion_changes_nothing(base: Base) -> None:
+    """The whole generator: a thing that stays moves nothing, which is what no strength does; one that moves does."""
+    subjects = [Subject("dog", "dog", "sks", None)]
+    scene, net, embeds = read_scene("in the snow"), unroll(base.unet), embed_prompts(base, ["a sks dog in the snow"])
+
+    def clip(guides: Guides | None) -> torch.Tensor:
+        return generate_text2video_zero(base, net, embeds, [0], 3, 8, 3.0, (0.0, 0.0), 6, 4, False, guides=guides)
+
+    def guides(matrices: np.ndarray) -> Guides:
+        motion = ClipMotion((Thing((0.2, 0.2, 0.6, 0.8), matrices),), np.zeros((3, 2)))
+        return build_guides(base, subjects, [scene], [0], 3, False, (0.0, 0.0), motion)
+
+    matrices = np.repeat(np.float64([[[1, 0, 0], [0, 1, 0]]]), 3, 0)
+    assert torch.equal(clip(guides(matrices)), clip(None))
+    matrices = matrices + 0
+    matrices[1:, 0, 2] = 0.25
+    assert not torch.allclose(clip(guides(matrices)), clip(None), atol=1e-2)
