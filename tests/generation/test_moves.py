@@ -87,9 +87,9 @@ def test_a_drawn_toys_path_is_followed(motion: str) -> None:
 
 
 def test_two_toys_have_two_motions() -> None:
-    """The left one's is the left thing's."""
-    one = Toy("bear", "red", "yellow", "spotted", motion="jump", size=0.4, x=0.25)
-    frames, centers = drawn(one, replace(one, kind="cat", motion="right", x=0.7))
+    """The left one's is the left thing's. Both stay within the picture: what the edge cuts off is not followed."""
+    one = Toy("bear", "red", "yellow", "spotted", motion="jump", size=0.36, x=0.25)
+    frames, centers = drawn(one, replace(one, kind="cat", motion="right", x=0.65))
     things = find_motion(frames, 2).things
     assert len(things) == 2
     moves = moves_of_clip(BOXES, ClipMotion(things, np.zeros((FRAMES, 2))))
