@@ -90,7 +90,7 @@ def units_of(study: Study, cell: Cell, built: dict[tuple, Sections]) -> Iterator
 def merge_study(base: str, method: str, finetune: dict[str, Any], subjects: int, seed: int) -> Merged:
     """A base's preset with a variant's keys and no validation on the way; the device is that of params.yaml."""
     names = [f"subject-{i}" for i in range(subjects)]
-    own = {"base": base, "subjects": names, "prompts": [""], "sampling_round": 0, "method": method}
+    own = {"base": base, "finetune_from": "study", "subjects": names, "prompts": [""], "sampling_round": 0, "method": method}
     combination = {**own, "finetune": overlay(finetune, {"validation": {"every": 0}})}
     whole = {"base": base, "seed": seed, "device": load_params().device, "processes": 1, "combinations": {"study": combination}}
     return merge(Params.model_validate(whole), "study")

@@ -7,6 +7,7 @@ from typing import Any
 
 MEASURE = """
 import json
+from pathlib import Path
 {imports}
 from vd_core.studies.timing import peak_megabytes
 peak = lambda: peak_megabytes(False)

@@ -60,7 +60,7 @@ def test_all_that_stops_is_said_at_once(workspace: Path, kind: str) -> None:
 
 @ONE
 def test_wrong_settings_stop(workspace: Path, kind: str) -> None:
-    change("render", {"animatediff_frames": 48})
+    change("motion", {"frames": 48})
     assert "hold at most 16" in states()["settings"]
     change("render", {"t_warp": 40})
     assert "t_warp" in states()["settings"]
