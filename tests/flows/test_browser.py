@@ -45,7 +45,7 @@ def open_form(page: Page, live: Live, flow_run: UUID) -> Locator:
     page.get_by_role("menuitem", name="Resume").click()
     form = page.get_by_role("dialog")
     sheet = form.get_by_role("img", name="sheet")
-    sheet.wait_for()
+    sheet.wait_for(timeout=60_000)
     assert sheet.evaluate("image => image.complete && image.naturalWidth > 700")
     return form
 

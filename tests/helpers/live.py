@@ -115,7 +115,12 @@ class Live:
             return len(keys) == number and self.checked_state(run) == "Suspended"
 
         wait_for(asked, seconds, f"question {number}")
-        time.sleep(1)  # the form is saved just after the state
+        wait_for(lambda: self.has_form(run), 60, f"the form of question {number}")  # it is saved just after the state
+
+    def has_form(self, run: UUID) -> bool:
+        """Whether the form of a run that waits is there: its text is saved last."""
+        text = self.get(f"/flow_runs/{run}")["state"]["state_details"]["run_input_keyset"]["description"]
+        return httpx.get(f"{self.url}/api/flow_runs/{run}/input/{text}", timeout=30).is_success
 
     def resume(self, run: UUID, candidates: list[str], chosen_by: str = "Ann", sample_again: bool = False) -> dict:
         """Answer the form; the server's reply."""
