@@ -14,7 +14,7 @@ import yaml
 
 from tasks.shared.paths import STAGES
 from tasks.shared.picks import read_candidates, read_picks
-from tests.helpers.live import Live
+from tests.helpers.live import Live, wait_for
 from tests.helpers.played_stages import calls, play_stages
 from tests.helpers.project import build_project, run
 
@@ -63,7 +63,7 @@ def test_odd_answers_are_refused_by_the_form_or_asked_again(live: Live, asked: U
     assert live.resume(asked, ["1", "2"], sample_again=True)["status"] == "REJECT"
     live.resume(asked, ["1", "2"], chosen_by=" ")  # what the schema cannot say
     live.wait_for_question(asked, 2)
-    assert any("nobody's name was given; asking again" in line for line in live.logs(asked))
+    wait_for(lambda: any("nobody's name was given; asking again" in line for line in live.logs(asked)), 10, "the run says why")
     assert calls(live.project) == []
     assert live.resume(asked, ["2", "4"])["status"] == "ACCEPT"
     assert live.resume(asked, ["1", "3"])["status"] == "ABORT"  # resumed twice

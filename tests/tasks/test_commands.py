@@ -1,5 +1,7 @@
 """A stage's command line: one line of error, exit code 1, and the last good output stays."""
 
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +66,25 @@ def test_a_full_disk_and_an_interrupt_are_one_line(body: str, said: str, code: i
 def test_an_interrupt_while_libraries_are_imported_is_one_line() -> None:
     program = "import tasks; raise KeyboardInterrupt"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False).stderr == "interrupted\n"
+
+
+def test_an_interrupt_that_a_library_takes_for_another_error_is_one_line(tmp_path: Path) -> None:
+    """numpy's half-imported dtypes became a RecursionError of a thousand lines."""
+    package = tmp_path / "tasks"
+    shutil.copytree(ROOT / "tasks", package, ignore=lambda folder, names: [n for n in names if n != "__init__.py"])
+    (package / "hasty.py").write_text("import tasks.swallowing\nprint('went on')\n")
+    (package / "swallowing.py").write_text(
+        "import os, signal\ntry:\n    os.kill(os.getpid(), signal.SIGINT)\nexcept KeyboardInterrupt:\n    raise RuntimeError('another error')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "tasks.hasty"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("", "interrupted\n", -signal.SIGINT)
 
 
 def test_the_last_line_of_a_traceback_is_whole() -> None:
