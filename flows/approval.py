@@ -10,7 +10,7 @@ from prefect import get_client, get_run_logger, runtime, suspend_flow_run
 from flows.artifacts import publish_choice
 from flows.form import build_form, describe
 from flows.waiting import start_waiting
-from tasks.shared.params import load_params, merge
+from tasks.shared.merging import load_params, merge
 from tasks.shared.paths import picks_path, run_folder
 from tasks.shared.picks import Candidate, Picks, digest_of, pick_candidates, read_candidates, read_picks, resolve_picks, write_picks
 from vd_core.errors import InputError

@@ -20,7 +20,7 @@ from flows.server import connected, require_server
 from flows.terminal import one_line_errors
 from flows.waiting import stop_waiting
 from tasks.checks.everything import refuse
-from tasks.shared.params import load_params, merge
+from tasks.shared.merging import load_params, merge
 from tasks.shared.paths import metrics_path, page_path, picks_path, run_folder
 from tasks.shared.sampling_round import raise_sampling_round
 

@@ -11,7 +11,8 @@ from diffusers import MotionAdapter
 
 from tasks.shared.command import run_command
 from tasks.shared.frames import check_frames
-from tasks.shared.params import Merged, load_params, merge
+from tasks.shared.merging import load_params, merge
+from tasks.shared.params import Merged
 from tasks.shared.paths import data_folder, settings_path
 from tasks.shared.sections import (
     EncodeSection,

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from tasks.settings import build_sections
-from tasks.shared.params import load_params, merge
+from tasks.shared.merging import load_params, merge
 from tasks.shared.picks import Picks, write_picks
 from tests.helpers.training import make_data, make_fresh_trainee, make_settings
 from tests.helpers.workspace import change, change_combination, run_stages

@@ -7,7 +7,8 @@ from tasks.checks.finding import Finding
 from tasks.checks.given import check_clip, check_likeness, check_nouns, check_subject, check_words, read_nouns, read_subjects
 from tasks.checks.machine import check_device, check_disk, check_python, check_server, size_in_words
 from tasks.shared.frames import check_frames, wanted_frames
-from tasks.shared.params import Merged, load_params, merge
+from tasks.shared.merging import load_params, merge
+from tasks.shared.params import Merged
 from vd_core.bases.wanted import wanted_parts
 from vd_core.errors import InputError
 from vd_core.hub import Located, find_file, locate

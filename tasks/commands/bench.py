@@ -22,8 +22,8 @@ from tasks.commands.bench_study import KEYS, measure_study
 from tasks.settings import build_sections
 from tasks.shared.command import silence_libraries
 from tasks.shared.documents import as_table, fill_table
+from tasks.shared.merging import load_params, merge
 from tasks.shared.opening import open_base
-from tasks.shared.params import load_params, merge
 from tasks.shared.paths import data_folder
 from vd_core.bases.device import choose_device, choose_dtype
 from vd_core.bases.stable_diffusion import Base

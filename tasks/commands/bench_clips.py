@@ -13,7 +13,8 @@ import typer
 
 from tasks.shared.command import silence_libraries
 from tasks.shared.documents import as_table
-from tasks.shared.params import Merged, load_params, merge
+from tasks.shared.merging import load_params, merge
+from tasks.shared.params import Merged
 from vd_core.bases.device import choose_device
 from vd_core.bases.stable_diffusion import Base, load_base
 from vd_core.errors import InputError

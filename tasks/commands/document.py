@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from tasks.shared.command import run_command
 from tasks.shared.documents import as_table, fill_table
-from tasks.shared.params import load_params, merge
+from tasks.shared.merging import load_params, merge
 from tasks.shared.paths import metrics_path, run_folder
 from tasks.shared.prepared import read_mixed, read_prepared
 from vd_core.inputs.pictures import contact_sheet, load_numbered

@@ -16,7 +16,8 @@ from tqdm import tqdm
 
 from tasks.shared.command import silence_libraries
 from tasks.shared.documents import as_table, fill_table
-from tasks.shared.params import Merged, Params, merge
+from tasks.shared.merging import merge
+from tasks.shared.params import Merged, Params
 from tasks.shared.paths import CACHE
 from tasks.shared.yaml_files import overlay
 from vd_core.files import fingerprint_of, sha256_of, write_json

@@ -17,7 +17,8 @@ from tasks.checks.copying import Copied, copy_subject
 from tasks.checks.given import find_photographs, look_at_clip
 from tasks.checks.nouns import check_line, folder_names, split_subject
 from tasks.shared.frames import check_frames
-from tasks.shared.params import PARAMS, Merged, load_params, merge_new
+from tasks.shared.merging import load_params, merge_new
+from tasks.shared.params import PARAMS, Merged
 from tasks.shared.paths import data_folder
 from vd_core.errors import InputError
 from vd_core.inputs.scenes import read_scene, spoken_prompt

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tasks.shared.params import load_params, merge
+from tasks.shared.merging import load_params, merge
 from tasks.shared.paths import picks_path, run_folder
 from tasks.shared.picks import pick_candidates, read_candidates, resolve_picks, scores_in_words, write_picks
 from vd_core.errors import InputError

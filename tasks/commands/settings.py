@@ -2,7 +2,7 @@
 
 from tasks.settings import build_sections
 from tasks.shared.command import run_command
-from tasks.shared.params import load_params, merge
+from tasks.shared.merging import load_params, merge
 from tasks.shared.sections import as_yaml
 
 

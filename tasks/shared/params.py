@@ -1,15 +1,13 @@
-"""`params.yaml` and `presets/<base>.yaml` as frozen models. Unknown and missing keys are refused with one line each."""
+"""`params.yaml` and `presets/<base>.yaml` as frozen models; unknown and missing keys are refused."""
 
-import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from tasks.shared.yaml_files import check_name, overlay, read_yaml
+from tasks.shared.yaml_files import check_name
 from vd_core.errors import InputError
 from vd_core.inputs.scenes import Raw, check_subjects, read_scene
-from vd_core.seeds import seed_for
 from vd_core.settings import Aesthetic, MotionSettings, PositiveInt, Precision, PublicJudges, Sampling, Settings, Source
 
 PARAMS, PRESETS = Path("params.yaml"), Path("presets")
@@ -197,102 +195,3 @@ class Merged(Section):
         if self.hlr.candidates < self.hlr.min_picks:
             raise ValueError("hlr.candidates must be at least hlr.min_picks, or no choice is enough")
         return self
-
-
-def load_params(path: Path = PARAMS) -> Params:
-    """Read and check params.yaml; InputError names the first key that is wrong."""
-    try:
-        return Params.model_validate(read_yaml(path))
-    except ValidationError as error:
-        raise InputError(f"{path.name}: {explain(error)}") from None
-
-
-def merge(params: Params, name: str) -> Merged:
-    """The settings of one combination; InputError names the first key that is wrong and the files that it can come from."""
-    combination = params.combination(name)
-    base, overrides = combination.base or params.base, read_overrides(params, name)
-    where = f"{PARAMS}: combinations.{name}, or {PRESETS / base}.yaml"
-    for key in overrides:
-        if key not in OVERRIDES:
-            raise InputError(f"{PARAMS}: combinations.{name}: {suggest(key, [*OVERRIDES, *Combination.model_fields])}")
-    preset = read_preset(base)
-    more = preset.pop("for_three_subjects", {})
-    layers = [preset, more if len(combination.subjects) > 2 else {}, overrides]
-    raw = overlay({}, *layers)
-    own = {k: getattr(combination, k) for k in ("finetune_from", "subjects", "prompts", "motion_prompt", "sampling_round")}
-    shared = {"base": base, "seed": params.seed, "device": params.device, "processes": params.processes}
-    try:
-        return Merged.model_validate(with_seeds(raw, params.seed) | own | shared)
-    except ValidationError as error:
-        raise InputError(f"{where}: {explain(error)}") from None
-
-
-def read_overrides(params: Params, name: str) -> dict[str, Any]:
-    """What a combination overrides in its preset; of what belongs to finetuned subjects, what their own combination does."""
-    combination = params.combination(name)
-    owner_name, own = combination.finetune_from, combination.model_extra or {}
-    if owner_name == name:
-        return own
-    owner, where = params.combination(owner_name), f"{PARAMS}: combinations.{name}"
-    if owner.subjects != combination.subjects or (owner.base or params.base) != (combination.base or params.base):
-        raise InputError(f"{where}: base and subjects must be those of {owner_name}, whose finetuned subjects it takes (finetune_from)")
-    for key in own:
-        if key in TRAINED:
-            raise InputError(f"{where}: {key} is that of {owner_name}, whose finetuned subjects it takes (finetune_from); remove it")
-    return {k: v for k, v in (owner.model_extra or {}).items() if k in TRAINED} | own
-
-
-def merge_new(params: Params, name: str, entry: dict[str, Any]) -> Merged:
-    """The settings of a combination that params.yaml does not have yet."""
-    combination = Combination.model_validate(entry)
-    return merge(params.model_copy(update={"combinations": {**params.combinations, name: combination}}), name)
-
-
-def read_preset(base: str) -> dict[str, Any]:
-    """presets/<base>.yaml; InputError if there is none."""
-    known = sorted(p.stem for p in PRESETS.glob("*.yaml"))
-    if base not in known:
-        raise InputError(f"{PARAMS}: base '{base}' is unknown; choose one of {', '.join(known)}, or write {PRESETS / base}.yaml")
-    return read_yaml(PRESETS / f"{base}.yaml")
-
-
-def with_seeds(raw: dict[str, Any], seed: int) -> dict[str, Any]:
-    """The raw settings as the models have them: each training its own seed, the sampling also where finetuning validates."""
-    motion = dict(raw.get("motion") or {})
-    training = {k: motion.pop(k) for k in ("schedule", "lora_rank") if k in motion}
-    finetune = dict(raw.get("finetune") or {}) | {"sampling": raw.get("sampling")}
-    for stage, part in (("finetune", finetune), ("motion", training)):
-        part["schedule"] = dict(part.get("schedule") or {}) | {"seed": seed_for(stage, seed)}
-    return raw | {"finetune": finetune, "motion": motion | {"training": training}}
-
-
-def explain(error: ValidationError) -> str:
-    """The first of a validation's errors in one line that says what to do."""
-    first = error.errors()[0]
-    where = [str(part) for part in first["loc"] if part != "[key]"]
-    key = ".".join(where).replace("motion.training", "motion")
-    if first["type"] == "missing":
-        return f"{key} is missing; add it"
-    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        return suggest(key, sibling_keys(where[:-1]))
-    reason = first["msg"].removeprefix("Value error, ")
-    if not key:
-        return f"{reason}; correct one of them"
-    if "; " in reason:  # it says itself what to do
-        return f"{key}: {reason}"
-    return f"{key}: {reason[0].lower()}{reason[1:]} (it is {first['input']!r}); correct it"
-
-
-def suggest(key: str, known: list[str]) -> str:
-    """What to say of a key that is not known."""
-    close = difflib.get_close_matches(key.split(".")[-1], known, n=1)
-    return f"{key} is not a known key; " + (f"did you mean {close[0]}?" if close else "remove it")
-
-
-def sibling_keys(where: list[str]) -> list[str]:
-    """The keys that the section at `where` knows."""
-    model: Any = Params if where[:1] in ([], ["combinations"]) else Merged
-    for part in where:
-        annotation = getattr(model, "__annotations__", {}).get(part)
-        model = annotation if isinstance(annotation, type) else Combination
-    return list(getattr(model, "model_fields", None) or getattr(model, "__annotations__", {}))

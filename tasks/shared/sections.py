@@ -5,8 +5,9 @@ from typing import Literal, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from tasks.shared.params import Prompt, Regions, Render, Section, explain
+from tasks.shared.params import Prompt, Regions, Render, Section
 from tasks.shared.paths import settings_path
+from tasks.shared.wrong_keys import explain
 from tasks.shared.yaml_files import read_yaml
 from vd_core.errors import InputError
 from vd_core.files import write_text

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from tasks.shared.params import Section, explain
+from tasks.shared.params import Section
+from tasks.shared.wrong_keys import explain
 from tasks.shared.yaml_files import read_yaml
 from vd_core.errors import InputError
 from vd_core.settings import PositiveFloat, PositiveInt

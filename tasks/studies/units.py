@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from tasks.settings import build_sections, hash_files
-from tasks.shared.params import Merged, Params, load_params, merge
+from tasks.shared.merging import load_params, merge
+from tasks.shared.params import Merged, Params
 from tasks.shared.sections import Models, Sections
 from tasks.shared.yaml_files import overlay
 from tasks.studies.code import hash_code

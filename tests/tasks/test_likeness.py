@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from tasks.checks.everything import check_everything
 from tasks.checks.given import find_photographs
 from tasks.commands.new import main
-from tasks.shared.params import load_params, merge
+from tasks.shared.merging import load_params, merge
 from tests.helpers.imports import ROOT
 from tests.helpers.pictures import noise_picture
 from tests.helpers.workspace import run_stages

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 import tasks.commands.new as new
 from tasks.checks.adding import add_combination, entry_of, insert
 from tasks.checks.nouns import folder_names
-from tasks.shared.params import load_params, merge
+from tasks.shared.merging import load_params, merge
 from tests.helpers.imports import ROOT
 from tests.helpers.pictures import noise_picture
 from vd_core.inputs.subjects import load_subjects

@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from tasks.settings import build_sections, settings
-from tasks.shared.params import PRESETS, Params, load_params, merge
+from tasks.shared.merging import load_params, merge
+from tasks.shared.params import PRESETS, Params
 from tasks.shared.sampling_round import raise_sampling_round
 from tasks.shared.sections import FinetuneSection, read_section
 from tasks.shared.yaml_files import overlay, read_yaml
