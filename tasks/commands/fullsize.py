@@ -45,6 +45,8 @@ SHORT: dict[str, Any] = {
 """What a short run changes of a base's preset: all sizes, frames and batches stay."""
 Figures = dict[str, dict[str, float]]
 Built = TypeVar("Built")
+LIBRARIES = 1.5
+"""Gigabytes; a stage that opens no network needs less."""
 SIZES = {"sd15": "Stable Diffusion 1.5", "sd21": "Stable Diffusion 2.1"}
 
 
@@ -155,12 +157,12 @@ def refinetune_picked(folder: Path) -> dict[str, float]:
 
 
 def hardware_rows(report: dict[str, Any]) -> list[list[str]]:
-    """README's rows: what takes a second or a gigabyte; each base is named in its first."""
+    """README's rows: the stages that hold more than the libraries; each base is named in its first."""
     rows = []
     for base, figures in report["bases"].items():
         name = SIZES[base]
         for stage, own in figures.items():
-            if stage not in ("settings", "swap", "encode"):
+            if own["gigabytes"] > LIBRARIES:
                 rows.append([name, stage.replace("_", " "), f"{own['seconds']:.0f} s", f"{own['gigabytes']:.1f} GB"])
                 name = ""
     return rows

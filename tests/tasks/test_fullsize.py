@@ -35,11 +35,13 @@ def test_every_stage_on_a_base_of_the_published_widths(name: str, tmp_path: Path
 
 
 def test_the_hardware_table_names_each_base_once() -> None:
-    stage = {"seconds": 61.4, "gigabytes": 5.04}
-    rows = hardware_rows({"bases": {"sd15": {"settings": stage, "mix": stage, "render text2video_zero": stage}, "sd21": {"mix": stage}}})
+    stage, light = {"seconds": 61.4, "gigabytes": 5.04}, {"seconds": 12.0, "gigabytes": 0.9}
+    rows = hardware_rows(
+        {"bases": {"sd15": {"settings": light, "mix": stage, "render text2video_zero": stage}, "sd21": {"mix": stage, "motion": light}}}
+    )
     assert rows == [
         ["Stable Diffusion 1.5", "mix", "61 s", "5.0 GB"],
         ["", "render text2video zero", "61 s", "5.0 GB"],
         ["Stable Diffusion 2.1", "mix", "61 s", "5.0 GB"],
     ]
-    assert hardware_rows({"bases": {"sd15": {"settings": stage}}}) == []
+    assert hardware_rows({"bases": {"sd15": {"settings": light}}}) == []
