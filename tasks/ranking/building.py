@@ -6,10 +6,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, Template
 from PIL import Image
 
 from tasks.shared.paths import run_folder
+from tasks.shared.templates import read_template
 from vd_core.errors import InputError
 from vd_core.files import fingerprint_of, replacing, write_json
 from vd_core.inputs.prompts import plain_prompt
@@ -65,7 +65,7 @@ def build_study(combinations: dict[str, str], target: Path, asked: int) -> int:
         sources = {name: embed(question.videos[method].read_bytes(), "video/mp4") for method, name in names.items()}
         shown.append({"id": number, "prompt": question.prompt, "videos": [{"id": n, "source": sources[n]} for n in order]})
         key[str(number)] = {name: method for method, name in names.items()}
-    page = template().render(
+    page = read_template(__file__, "page.html").render(
         study=study, questions=shown, references=read_references(next(iter(combinations.values()))), asked=min(asked, len(shown))
     )
     with replacing(target) as aside:
@@ -73,11 +73,6 @@ def build_study(combinations: dict[str, str], target: Path, asked: int) -> int:
     prompts = {str(i): q.prompt for i, q in enumerate(questions)}
     write_json(target.with_suffix(".key.json"), {"study": study, "methods": list(combinations), "prompts": prompts, "videos": key})
     return len(questions)
-
-
-def template() -> Template:
-    """The page's template; everything that is put into it is escaped."""
-    return Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True).get_template("page.html")
 
 
 def read_references(combination: str) -> list[dict]:

@@ -4,7 +4,7 @@ import yaml
 
 from tasks.report.figures import figures_table, in_words
 from tasks.report.gather import Run
-from tasks.report.page import template
+from tasks.shared.templates import read_template
 from vd_core.export.metadata import About, describe_base
 from vd_core.hub import is_local
 
@@ -51,7 +51,7 @@ def front_matter(about: About) -> str:
 def build_card(about: About, run: Run, files: list[tuple[str, str]], snippet: str, error: str) -> str:
     """The card: front matter, pictures, use, training, license."""
     head, means = figures_table(run.means)
-    return template("card.md").render(
+    return read_template(__file__, "card.md").render(
         front=front_matter(about),
         title=about.title,
         tokens=about.tokens,

@@ -1,9 +1,7 @@
 """One page of everything that a run made, whole in itself: it opens from a file, without a network, on a phone too."""
 
-from pathlib import Path
 from typing import Any
 
-import jinja2
 from PIL import Image
 
 from tasks.report.charts import HEIGHT, WIDTH, Chart, draw, read_columns
@@ -13,6 +11,7 @@ from tasks.report.pictures import SMALL, embed_file, embed_picture
 from tasks.shared.paths import run_folder
 from tasks.shared.picks import Candidate
 from tasks.shared.sections import ExportSection, as_yaml
+from tasks.shared.templates import read_template
 
 TRAININGS = {"finetune": "Finetuning", "refinetune": "Re-finetuning", "motion": "Motion finetuning"}
 SCORES = ("score", "fidelity", "text_fidelity")
@@ -20,19 +19,9 @@ THUMBNAIL, TILE, FRAME = 192, 160, 512
 """Sides in pixels of a given picture, a candidate and a frame, at most."""
 
 
-def template(name: str) -> jinja2.Template:
-    """A template beside this file; what is put into HTML is escaped."""
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    escaped = jinja2.select_autoescape(["html"])
-    environment = jinja2.Environment(
-        loader=loader, autoescape=escaped, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template(name)
-
-
 def build_page(name: str, section: ExportSection, run: Run, files: list[tuple[str, str]], snippet: str, error: str) -> str:
     """The page's HTML. `files` are what was exported and for whom, `snippet` how to use it, `error` how far a LoRA is from what was learned."""
-    return template("page.html").render(
+    return read_template(__file__, "page.html").render(
         name=name,
         subjects=[describe_subject(run, i) for i in range(len(run.prepared.subjects))],
         facts=describe_facts(name, section),

@@ -4,10 +4,10 @@ import io
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from PIL import Image
 
 from tasks.report.pictures import SMALL, data_uri, embed_picture
+from tasks.shared.templates import read_template
 from tasks.studies.figures import Rows, cell_folder, shown_prompts
 from tasks.studies.plan import Generator, Study
 from vd_core.inputs.pictures import load_numbered
@@ -21,12 +21,10 @@ FPS = 8
 
 def build_page(study: Study, table: dict[str, Rows], tables: list[PaperTable]) -> str:
     """The page's HTML: every combination by every generator, and the tables."""
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     methods = {m: name for m, name in METHODS.items() if m in table}
     groups = [describe_group(study, table, c, g, methods) for c in study.combinations for g in study.bases]
     shown = [g for g in groups if g]
-    return environment.get_template("page.html").render(
+    return read_template(__file__, "page.html").render(
         name=study.name,
         methods=list(methods.values()),
         groups=shown,
