@@ -1,18 +1,32 @@
-"""mix (the clip's frames) → runs/<combination>/motion: the base generator finetuned on the reference clip (III-F)."""
+"""mix (the clip's frames) → runs/<combination>/motion: the base generator's motion modules finetuned for the reference clip (III-F)."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
 
 from tasks.shared.command import replaced_folder, run_stage
+from tasks.shared.judging import open_judges
 from tasks.shared.opening import open_base
 from tasks.shared.paths import run_folder
-from tasks.shared.prepared import read_clip
+from tasks.shared.prepared import read_clip, read_subjects
 from tasks.shared.progress import forget_progress, open_progress, publish_curves, publish_progress
 from tasks.shared.sections import MotionSection
+from vd_core.bases.stable_diffusion import Base
 from vd_core.files import write_json
+from vd_core.inputs.copies import Copy, draw_copy, read_reference
 from vd_core.inputs.pictures import contact_sheet
-from vd_core.methods.motion import finetune_motion, save_motion
+from vd_core.methods.cast import draw_cast, find_with, show_cast
+from vd_core.methods.motion import finetune_motion, save_motion, whole_clip
+from vd_core.seeds import seed_for
+
+SHOWN = 6
+"""Copies on the contact sheet."""
 
 
 def motion(section: MotionSection, name: str) -> None:
-    """Finetune image and motion modules on the combination's reference clip, if it has one."""
+    """Finetune the motion modules for the combination's reference clip, if it has one."""
     if section.prompt is None:
         with replaced_folder(name, "motion") as folder:
             write_json(folder / "motion.json", {"prompt": None})
@@ -23,13 +37,38 @@ def motion(section: MotionSection, name: str) -> None:
     base = open_base(section.models, section.device, [], motion=True)
     progress = open_progress(name, "motion")
     with replaced_folder(name, "motion") as folder:
-        model = finetune_motion(base, clip, section.prompt, section.training, progress)
+        copies = draw_copies(section, name, base, clip, folder) if section.training.copies else [whole_clip(clip, section.prompt)]
+        model = finetune_motion(base, copies, section.training, progress)
         publish_progress(progress, folder, "Motion finetuning")
         save_motion(model, folder)
         contact_sheet([clip[i : i + 8] for i in range(0, len(clip), 8)]).save(folder / "reference.jpg", quality=90)
         write_json(folder / "motion.json", {"prompt": section.prompt})
     publish_curves(name, "motion", run_folder(name, "motion"))
     forget_progress(progress)
+
+
+def draw_copies(section: MotionSection, name: str, base: Base, clip: list[Image.Image], folder: Path) -> Iterator[Copy]:
+    """The copies that T_m learns from, one by one; their things and some of them as contact sheets in `folder`."""
+    training, subjects, frames = section.training, read_subjects(name), np.stack([np.array(frame) for frame in clip])
+    nouns = list(dict.fromkeys(s.class_noun for s in subjects))
+    find = find_with(open_judges(section.judging, section.device, subjects))
+    reference = read_reference(frames, section.prompt or "", [find(frame, None) for frame in frames], len(nouns))
+    if not len(reference.paths):
+        print("nothing that moves was found in the clip; its copies are the clip itself in other colors")
+    cast = draw_cast(base, find, nouns, training.places, training.actors, section.sampling, training.schedule.seed)
+    found = ", ".join(f"{len(cast.actors.get(noun, []))} of '{noun}'" for noun in nouns)
+    print(
+        f"{len(reference.paths)} paths in the clip; cut out for its copies: {found}, and {sum(map(len, cast.places.values()))} empty places"
+    )
+    if rows := show_cast(cast, base.resolution):
+        contact_sheet(rows).save(folder / "cast.jpg", quality=90)
+    shown = []
+    for i in range(training.copies):
+        copy = draw_copy(reference, cast, np.random.default_rng(seed_for("copy", training.schedule.seed, i)))
+        shown += [copy] if i < SHOWN else []
+        yield copy
+    rows = [[Image.fromarray(frame) for frame in copy.frames[:: max(len(copy.frames) // 8, 1)][:8]] for copy in shown]
+    contact_sheet(rows).save(folder / "copies.jpg", quality=90)
 
 
 if __name__ == "__main__":

@@ -116,7 +116,9 @@ def build_sections(m: Merged) -> Sections:
             regions=m.regions,
         ),
         refinetune=RefinetuneSection(**training, training=again, min_picks=m.hlr.min_picks),
-        motion=MotionSection(models=clips, device=m.device, prompt=m.motion_prompt, training=m.motion.training),
+        motion=MotionSection(
+            models=clips, judging=judging, device=m.device, prompt=m.motion_prompt, sampling=m.sampling, training=m.motion.training
+        ),
         swap=SwapSection(finetune_from=m.finetune_from, swap=m.motion.swap),
         render=RenderSection(
             models=clips,

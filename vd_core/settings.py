@@ -150,8 +150,15 @@ class Settings:
 
 @dataclass(frozen=True)
 class MotionSettings:
-    """What motion finetuning takes: the rank is that of the LoRA on the image modules, I_m."""
+    """What motion finetuning takes.
+
+    With `copies` T_m learns from so many of the clip, with other looks: `actors` pictures of each subject's class are drawn for them, at the `places`.
+    With 0 the paper's literal way: I_m, a LoRA of `lora_rank`, and T_m learn from the clip itself.
+    """
 
     __pydantic_config__ = STRICT
     schedule: Schedule
     lora_rank: PositiveInt
+    copies: Annotated[int, Field(ge=0)]
+    actors: PositiveInt
+    places: Annotated[tuple[str, ...], Field(min_length=1)]

@@ -192,6 +192,8 @@ class Merged(Section):
             raise ValueError("render.t_warp < render.t_forward < render.num_inference_steps must hold for text2video_zero")
         if self.render.motion_from_clip and self.motion_prompt is None:
             raise ValueError("render.motion_from_clip needs a clip and a motion_prompt, and motion_prompt is null")
+        if not self.motion.swap and self.motion.training.copies:
+            raise ValueError("motion.swap: false keeps the reference's image modules, which learn with motion.copies: 0 alone")
         if self.hlr.candidates < self.hlr.min_picks:
             raise ValueError("hlr.candidates must be at least hlr.min_picks, or no choice is enough")
         return self

@@ -22,10 +22,14 @@ class Prepared:
 
 def read_prepared(name: str) -> Prepared:
     """The subjects' squares; InputError if the mix stage has not run."""
-    folder = run_folder(name, "mix") / "subjects"
-    about = read_json(folder / "about.json", name)
-    subjects = [Subject(s["name"], s["class_noun"], s["placeholder_token"], Path(s["folder"])) for s in about["subjects"]]
-    return Prepared(subjects, [load_numbered(folder / s.name) for s in subjects])
+    subjects = read_subjects(name)
+    return Prepared(subjects, [load_numbered(run_folder(name, "mix") / "subjects" / s.name) for s in subjects])
+
+
+def read_subjects(name: str) -> list[Subject]:
+    """The subjects alone; InputError if the mix stage has not run."""
+    about = read_json(run_folder(name, "mix") / "subjects" / "about.json", name)
+    return [Subject(s["name"], s["class_noun"], s["placeholder_token"], Path(s["folder"])) for s in about["subjects"]]
 
 
 def read_mixed(name: str) -> list[Image.Image]:

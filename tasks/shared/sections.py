@@ -75,8 +75,10 @@ class RefinetuneSection(FinetuneSection):
 
 class MotionSection(Section):
     models: Models
+    judging: Judging
     device: Device
     prompt: str | None
+    sampling: Sampling
     training: MotionSettings
 
 

@@ -21,7 +21,7 @@ from vd_core.generation.pictures import generate_pictures
 from vd_core.generation.text2video_zero import generate_text2video_zero
 from vd_core.generation.unet import unroll
 from vd_core.methods.disen_mix import train as train_disen_mix
-from vd_core.methods.motion import finetune_motion
+from vd_core.methods.motion import finetune_motion, whole_clip
 from vd_core.training.loop import Progress
 from vd_core.training.step import named_trainable
 
@@ -87,7 +87,7 @@ def test_pictures_and_clips_are_those_of_float32_nearly(half: Base, base: Base) 
 
 def test_motion_learns_in_float32_on_a_base_of_16_bits(half: Base, tmp_path: Path) -> None:
     clip = [noise_picture(i, (half.resolution,) * 2) for i in range(4)]
-    model = finetune_motion(half, clip, "a man is skiing", make_motion_settings(steps=1), Progress(tmp_path))
+    model = finetune_motion(half, [whole_clip(clip, "a man is skiing")], make_motion_settings(steps=1), Progress(tmp_path))
     dtypes = {p.dtype for p in model.parameters() if p.requires_grad}, {p.dtype for p in model.parameters() if not p.requires_grad}
     assert dtypes == ({torch.float32}, {torch.bfloat16})
     assert not {"vae", "text_encoder", "unet", "motion_adapter"} & half.__dict__.keys()

@@ -19,7 +19,7 @@ from vd_core.generation.animatediff import build_animatediff
 from vd_core.generation.pictures import draw_noise, generate_pictures
 from vd_core.generation.text2video_zero import add_noise_between, generate_text2video_zero, warp_latents
 from vd_core.generation.unet import unroll
-from vd_core.methods.motion import finetune_motion
+from vd_core.methods.motion import finetune_motion, whole_clip
 from vd_core.seeds import generator_for
 from vd_core.training.loop import Progress
 
@@ -119,7 +119,7 @@ def test_motion_modules_are_sampled_and_finetuned_on_their_own_schedule(base_fol
         patch.setattr(DDPMScheduler, "add_noise", lambda self, *a: noisy.append(self.config.beta_schedule) or add_noise(self, *a))
         clip = [noise_picture(i, (base.resolution,) * 2) for i in range(2)]
         with tempfile.TemporaryDirectory() as folder:
-            finetune_motion(base, clip, "a dog", make_motion_settings(steps=1), Progress(Path(folder)))
+            finetune_motion(base, [whole_clip(clip, "a dog")], make_motion_settings(steps=1), Progress(Path(folder)))
     assert noisy == ["linear"]
 
 

@@ -46,9 +46,11 @@ def make_settings(**changes: Any) -> Settings:
 
 
 def make_motion_settings(**changes: Any) -> MotionSettings:
-    """Settings of a motion finetuning of two steps, with `changes` of its schedule."""
+    """Settings of a motion finetuning of two steps, from the clip itself, with `changes` of its schedule."""
     schedule = {**SCHEDULE, "steps": 2, "linear_decay": False, "seed": 0, **changes}
-    return TypeAdapter(MotionSettings).validate_python({"schedule": schedule, "lora_rank": 2})
+    return TypeAdapter(MotionSettings).validate_python(
+        {"schedule": schedule, "lora_rank": 2, "copies": 0, "actors": 1, "places": ["in the snow"]}
+    )
 
 
 def parts_of(base: Base, adapter: VisualAdapter) -> Models:

@@ -12,14 +12,14 @@ from tests.helpers.training import make_motion_settings
 from vd_core.bases.stable_diffusion import Base, folder_source, load_base
 from vd_core.customisation.lora import add_lora, save_lora
 from vd_core.generation.animatediff import build_animatediff
-from vd_core.methods.motion import build_motion_model, finetune_motion, save_motion
+from vd_core.methods.motion import build_motion_model, finetune_motion, save_motion, whole_clip
 from vd_core.training.loop import Progress
 from vd_core.training.parts import checkpoint_video_model
 
 
 def learn(base: Base, folder: Path) -> UNetMotionModel:
     clip = [noise_picture(i, (base.resolution,) * 2) for i in range(4)]
-    return finetune_motion(base, clip, "a man is skiing in the snow", make_motion_settings(), Progress(folder))
+    return finetune_motion(base, [whole_clip(clip, "a man is skiing in the snow")], make_motion_settings(), Progress(folder))
 
 
 def test_only_motion_modules_and_the_lora_learn(base: Base, tmp_path: Path) -> None:

@@ -141,7 +141,10 @@ def test_naive_motion_keeps_the_references_image_modules(workspace: Path) -> Non
     Path("runs/toys/refinetune").mkdir()
     Path("runs/toys/refinetune/pytorch_lora_weights.safetensors").write_bytes(b"")
     run_stages("swap")
-    assert not Path("runs/toys/swap/image_modules").exists()
+    assert not Path("runs/toys/motion/image_modules").exists()  # from copies, T_m learns alone
+    change("motion", {"copies": 0})
+    run_stages("motion", "swap")
+    assert Path("runs/toys/motion/image_modules").exists() and not Path("runs/toys/swap/image_modules").exists()
     change("motion", {"swap": False})
     run_stages("swap")
     assert Path("runs/toys/swap/image_modules/pytorch_lora_weights.safetensors").is_file()

@@ -15,10 +15,10 @@ class Noised:
     target: torch.Tensor
 
 
-def add_noise(noise_scheduler: DDPMScheduler, latents: torch.Tensor, generator: torch.Generator) -> Noised:
-    """Noise every one of `latents` `[b, ...]` at a timestep of its own, drawn evenly from all; `generator` is on the CPU."""
-    noise = torch.randn(latents.shape, generator=generator).to(latents)
-    timesteps = torch.randint(0, noise_scheduler.config.num_train_timesteps, (len(latents),), generator=generator).to(latents.device)
+def add_noise(noise_scheduler: DDPMScheduler, latents: torch.Tensor, generator: torch.Generator, least: float = 0.0) -> Noised:
+    """Noise every one of `latents` `[b, ...]` at a timestep of its own, drawn evenly from all but the first `least` of them; `generator` is on the CPU."""
+    noise, count = torch.randn(latents.shape, generator=generator).to(latents), noise_scheduler.config.num_train_timesteps
+    timesteps = torch.randint(int(least * count), count, (len(latents),), generator=generator).to(latents.device)
     return add_noise_at(noise_scheduler, latents, noise, timesteps)
 
 

@@ -122,9 +122,9 @@ class Base:
         """Pictures' latents `[b, c, h, w]` with noise, each at a timestep of its own."""
         return add_noise(self.noise_scheduler, latents, generator)
 
-    def add_noise_to_clips(self, latents: torch.Tensor, generator: torch.Generator) -> Noised:
-        """Clips' latents `[b, c, f, h, w]` with noise, each clip at one timestep of the motion modules' schedule."""
-        return add_noise(self.video_noise_scheduler, latents, generator)
+    def add_noise_to_clips(self, latents: torch.Tensor, generator: torch.Generator, least: float = 0.0) -> Noised:
+        """Clips' latents `[b, c, f, h, w]` with noise, each clip at one timestep of the motion modules' schedule, beyond the first `least` of them."""
+        return add_noise(self.video_noise_scheduler, latents, generator, least)
 
     def pipeline(self, decodes: bool = True) -> StableDiffusionPipeline:
         """The same modules as a diffusers pipeline (for LoRA loading, and sampling if it `decodes`); nothing is copied."""

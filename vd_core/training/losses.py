@@ -48,3 +48,12 @@ def masked_loss(model_pred: torch.Tensor, target: torch.Tensor, mask: torch.Tens
 def disen_mix_loss(separate: torch.Tensor, disentangled: torch.Tensor, weak_denoising: torch.Tensor) -> torch.Tensor:
     """Eq. 10: L = L1 + L2 + L3."""
     return separate + disentangled + weak_denoising
+
+
+def debiased_loss(model_pred: torch.Tensor, target: torch.Tensor, anchor: int) -> torch.Tensor:
+    """MotionDirector's appearance-debiased loss (Zhao et al., arXiv:2310.08465, Eq. 7), per clip `[b]`: predictions `[b, c, f, h, w]` relative to one frame's.
+
+    phi(x_i) = sqrt(beta^2 + 1) x_i - beta x_anchor with beta = 1: what all frames share counts less.
+    """
+    relative = [2**0.5 * x - x[:, :, anchor : anchor + 1] for x in (model_pred.float(), target.float())]
+    return denoising_loss(*relative)
