@@ -142,7 +142,9 @@ def test_a_changed_key_changes_only_the_sections_that_read_it(workspace: Path, k
     assert changed("render", {"seeds_tried": 3}) == {"render", "export"}
     assert changed("motion", {"copies": 0}) == {"motion", "export"}
     assert changed("motion", {"swap": False}) == {"swap"}
-    with pytest.raises(InputError, match=r"motion.swap: false keeps the reference's image modules, which learn with motion.copies: 0 alone"):
+    with pytest.raises(
+        InputError, match=r"motion.swap: false keeps the reference's image modules, which learn with motion.copies: 0 alone"
+    ):
         changed("motion", {"copies": 5})
     change("motion", {"swap": True})
     assert changed("motion", {"frames": 3}) == {"mix"}

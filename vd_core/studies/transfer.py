@@ -1,0 +1,143 @@
+"""Does the motion of a clip arrive at the subjects, and do its looks stay away? On drawn references, whose path is known exactly."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+
+from vd_core.metrics.fidelity import assign, crop_boxes, detect
+from vd_core.metrics.intervals import DRAWS, with_interval
+from vd_core.studies.evidence import Jury
+from vd_core.toybox.reading.reader import ATTRIBUTES, IDENTITY_SIZE
+from vd_core.toybox.world.draw import CLIP_FRAMES, SIZE, draw_frame, paint_background
+from vd_core.toybox.world.scenes import Scene, Toy
+
+REACH, LOW = 0.13, 0.13
+"""How far a path goes to each side, and how high above the ground its middle is, in picture widths."""
+SURE = 0.2
+"""A detection that the reader gives a kind with less is not that toy."""
+FEWEST = 8
+"""Frames in which a toy must be found, or it has no path."""
+FIGURES = ("path", "own", "leak", "absent")
+
+
+def path_of(name: str, frames: int = CLIP_FRAMES) -> np.ndarray:
+    """A path `[frames, 2]`, right and up from the toy's place, in picture widths; KeyError for another name."""
+    p = np.arange(frames) / frames
+    turn = 2 * np.pi * p
+    return {
+        "circle": np.stack([REACH * np.cos(turn), LOW + REACH * np.sin(turn)], 1),
+        "eight": np.stack([REACH * np.sin(turn), LOW + REACH * np.sin(2 * turn)], 1),
+        "zigzag": np.stack([0.24 * (p - 0.5), LOW + REACH * (1 - 4 * np.abs(2 * p % 1 - 0.5))], 1),
+        "slow_then_fast": np.stack([0.26 * (p**3 - 0.3), 0.24 * p**3], 1),
+    }[name]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One reference: its path's name, each kind's looks, the place and a seed."""
+
+    path: str
+    toys: dict[str, tuple[str, str, str]]
+    place: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """benchmarks/motion.yaml."""
+
+    subjects: dict[str, str]
+    action: str
+    places: list[str]
+    seeds: list[int]
+    num_inference_steps: int
+    references: list[Drawn]
+
+
+def load_plan(path: Path) -> Plan:
+    """Read the plan."""
+    content = yaml.safe_load(path.read_text())
+    references = [
+        Drawn(r["path"], {k: tuple(looks) for k, looks in r["toys"].items()}, r["place"], r["seed"]) for r in content["references"]
+    ]
+    return Plan(**{**content, "references": references})
+
+
+def draw_reference(drawn: Drawn) -> np.ndarray:
+    """The reference clip, uint8 RGB `[CLIP_FRAMES, SIZE, SIZE, 3]`: both toys on the same path, side by side."""
+    columns = (np.arange(len(drawn.toys)) + 0.5) / len(drawn.toys) * 0.84 + 0.08
+    toys = [Toy(kind, *looks, x=float(x), ground=0.9, size=0.4) for x, (kind, looks) in zip(columns, drawn.toys.items(), strict=True)]
+    scene = Scene(tuple(toys), drawn.place, drawn.seed)
+    background = paint_background(scene)
+    return np.stack([draw_frame(shift(scene, *step), 0.0, background)[0] for step in path_of(drawn.path)])
+
+
+def shift(scene: Scene, right: float, up: float) -> Scene:
+    """The scene with every toy moved."""
+    return replace(scene, toys=tuple(replace(t, x=t.x + right, ground=t.ground - up) for t in scene.toys))
+
+
+@torch.no_grad()
+def track(jury: Jury, frames: torch.Tensor, kinds: list[str]) -> tuple[dict[str, np.ndarray], dict[str, list[str]]]:
+    """Of frames `[f, 3, h, w]` in 0..1, each kind's middle `[f, 2]` in pixels (NaN where it is not found) and the colors that were read."""
+    columns = [ATTRIBUTES["kind"].index(kind) for kind in kinds]
+    middles, colors = {k: np.full((len(frames), 2), np.nan) for k in kinds}, {k: [] for k in kinds}
+    for f, (frame, found) in enumerate(zip(frames, detect(jury.judges, frames), strict=True)):
+        if not len(found["boxes"]):
+            continue
+        read = jury.reader.read_toys(crop_boxes(frame, found["boxes"], IDENTITY_SIZE))
+        sure, boxes = read["kind"].softmax(1)[:, columns].numpy(), found["boxes"].numpy()
+        for d, k in zip(*assign(sure), strict=True):
+            if sure[d, k] >= SURE:
+                middles[kinds[k]][f] = (boxes[d, :2] + boxes[d, 2:]) / 2
+                colors[kinds[k]].append(ATTRIBUTES["colour"][int(read["colour"][d].argmax())])
+    return middles, colors
+
+
+def path_correlation(middles: np.ndarray, path: np.ndarray) -> float:
+    """How much a toy's middles `[f, 2]` (pixels, NaN where it is not found) move as `path` `[f, 2]` does, -1 to 1; 0 if it is hardly found."""
+    seen, frames = ~np.isnan(middles[:, 0]), np.arange(len(middles))
+    if seen.sum() < FEWEST:
+        return 0.0
+    own = np.stack([np.interp(frames, frames[seen], middles[seen, i]) for i in (0, 1)], 1)
+    own, known = own - own.mean(0), (path - path.mean(0)) * [1, -1]  # pictures count downwards
+    return float((own * known).sum() / np.sqrt((own**2).sum() * (known**2).sum() + 1e-9))
+
+
+def judge_clip(jury: Jury, frames: torch.Tensor, plan: Plan, drawn: Drawn) -> list[dict[str, Any]]:
+    """A row a subject: `path`, and of its frames the shares in its `own` color, in one of the reference's (`leak`), and without it (`absent`)."""
+    kinds, foreign = list(plan.subjects), {looks[0] for looks in drawn.toys.values()}
+    middles, colors = track(jury, frames, kinds)
+    rows = []
+    for kind in kinds:
+        read = colors[kind]
+        rows.append(
+            {
+                "kind": kind,
+                "path": path_correlation(middles[kind], path_of(drawn.path) * SIZE),
+                "own": float(np.mean([c == plan.subjects[kind] for c in read])) if read else 0.0,
+                "leak": float(np.mean([c in foreign for c in read])) if read else 0.0,
+                "absent": 1 - len(read) / len(frames),
+            }
+        )
+    return rows
+
+
+def summarise_arms(rows: dict[str, list[list[dict[str, Any]]]]) -> dict[str, Any]:
+    """Every arm's figures, and those of the swap less every other arm's, with intervals over references: `rows[arm][reference]` are its clips'."""
+    means = {arm: np.array([[np.mean([r[f] for r in own]) for f in FIGURES] for own in references]) for arm, references in rows.items()}
+    count = len(next(iter(means.values())))
+    chosen = np.random.default_rng(0).integers(count, size=(DRAWS, count))
+    report: dict[str, Any] = {arm: describe(values, chosen) for arm, values in means.items()}
+    report["differences"] = {f"swap - {arm}": describe(means["swap"] - values, chosen) for arm, values in means.items() if arm != "swap"}
+    return report
+
+
+def describe(values: np.ndarray, chosen: np.ndarray) -> dict[str, Any]:
+    """Means over references `[n, figures]` with their intervals."""
+    draws = values[chosen].mean(1)
+    return {figure: with_interval(values[:, i].mean(), draws[:, i], len(values)) for i, figure in enumerate(FIGURES)}
