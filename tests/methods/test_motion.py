@@ -1,5 +1,6 @@
 """Motion finetuning and the module swap: what learns, what is thrown away, what is left as it was."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from vd_core.customisation.lora import add_lora, save_lora
 from vd_core.generation.animatediff import build_animatediff
 from vd_core.methods.motion import build_motion_model, finetune_motion, save_motion, whole_clip
 from vd_core.training.loop import Progress
+from vd_core.training.losses import debiased_loss
 from vd_core.training.parts import checkpoint_video_model
 
 
@@ -32,6 +34,26 @@ def test_only_motion_modules_and_the_lora_learn(base: Base, tmp_path: Path) -> N
     assert any(v.abs().sum() > 0 for k, v in state.items() if "lora_B" in k)
     assert not any("motion_modules" in k for k in state if "lora" in k)
     assert all(torch.equal(base.unet.state_dict()[k], v) for k, v in image_modules.items())
+
+
+def test_from_copies_the_motion_modules_learn_alone(base: Base, tmp_path: Path) -> None:
+    clips = [whole_clip([noise_picture(10 * k + i, (base.resolution,) * 2) for i in range(4)], f"a dog is skiing {k}") for k in range(3)]
+    before = {k: v.clone() for k, v in base.motion_adapter.state_dict().items()}
+    model = finetune_motion(base, clips, replace(make_motion_settings(), copies=3), Progress(tmp_path))
+    assert not any("lora" in k for k in model.state_dict())
+    learned = model.state_dict()
+    assert any(not torch.equal(learned[k], v) for k, v in before.items() if k in learned)
+    save_motion(model, tmp_path)
+    assert (tmp_path / "motion_adapter").is_dir() and not (tmp_path / "image_modules").exists()
+
+
+def test_the_debiased_loss_counts_what_all_frames_share_less() -> None:
+    """Eq. 7 of MotionDirector: an error that is the same in all frames counts (sqrt(2) - 1)^2, one of a single frame more."""
+    target, shared = torch.zeros(1, 2, 4, 3, 3), torch.ones(1, 2, 4, 3, 3)
+    torch.testing.assert_close(debiased_loss(shared, target, 1), torch.tensor([(2**0.5 - 1) ** 2]))
+    single = target.clone()
+    single[:, :, 2] = 1.0
+    torch.testing.assert_close(debiased_loss(single, target, 1), torch.tensor([2 / 4]))
 
 
 def test_the_swap_gives_the_references_motion_and_none_of_its_looks(base: Base, tmp_path: Path) -> None:

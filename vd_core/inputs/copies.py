@@ -61,10 +61,10 @@ def read_reference(clip: np.ndarray, prompt: str, boxes: list[np.ndarray], thing
     return Reference(clip, action, place, paths, outlines)
 
 
-def predicate_of(action: str) -> str:
-    """What is done: "a man is skiing" to "is skiing"; empty if no word says it."""
+def predicate_of(action: str, doers: int) -> str:
+    """What is done: "a man is skiing" to "is skiing", or "are skiing" of several; empty if no word says it."""
     found = PREDICATE.search(action)
-    return found.group() if found else ""
+    return re.sub(r"^(is|are) ", "is " if doers == 1 else "are ", found.group()) if found else ""
 
 
 def draw_copy(reference: Reference, cast: Cast, rng: np.random.Generator) -> Copy:
@@ -105,7 +105,7 @@ def act(reference: Reference, cast: Cast, field: np.ndarray, place: str, zoom: f
         feet = np.stack([(path[:, 0] + path[:, 2]) / 2, path[:, 3]], 1)
         for frame, foot in zip(frames, (feet - low) * zoom + low + shift, strict=True):
             lay_over(frame, actor, foot, tall)
-    prompt = f"{enumerate_names([f'a {noun}' for noun in cast.actors])} {predicate_of(reference.action)}".strip()
+    prompt = f"{enumerate_names([f'a {noun}' for noun in cast.actors])} {predicate_of(reference.action, len(cast.actors))}".strip()
     return Copy(frames.astype(np.uint8), f"{prompt} {place}".strip())
 
 

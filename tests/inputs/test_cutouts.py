@@ -1,0 +1,64 @@
+"""Cut-outs and empty places of drawn scenes, whose toys, places and outlines are known."""
+
+import numpy as np
+import pytest
+
+from vd_core.inputs.cutouts import cut_out, empty_place, find_outline, place_behind, recolor
+from vd_core.toybox.world.draw import SIZE, draw_frame, draw_scene, paint_background
+from vd_core.toybox.world.scenes import Scene, Toy
+
+
+def scene(x: float = 0.5, place: str = "beach") -> Scene:
+    return Scene((Toy("bear", "red", "yellow", "plain", x=x, ground=0.8, size=0.4),), place, seed=3)
+
+
+def without_toys(place: str) -> np.ndarray:
+    empty = Scene((), place, seed=3)
+    return draw_frame(empty, 0.0, paint_background(empty))[0]
+
+
+def difference(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.abs(a.astype(float) - b).mean())
+
+
+@pytest.mark.parametrize("place", ["beach", "snow"])
+def test_a_place_without_its_toy_is_the_place(place: str) -> None:
+    picture, boxes = draw_scene(scene(place=place))
+    truth = without_toys(place)
+    assert difference(empty_place(picture, boxes), truth) < 0.3 * difference(picture, truth)
+
+
+def test_the_place_behind_a_moving_toy_is_what_it_uncovers() -> None:
+    clip, boxes = zip(*[draw_scene(scene(x)) for x in np.linspace(0.2, 0.8, 8)], strict=True)
+    assert difference(place_behind(np.stack(clip), list(boxes)), without_toys("beach")) < 0.5
+
+
+def test_a_toys_outline_is_where_it_was_drawn() -> None:
+    picture, boxes = draw_scene(scene())
+    truth = without_toys("beach")
+    drawn = np.abs(picture.astype(int) - truth).max(-1) > 25
+    drawn[int(boxes[0, 3]) + 1 :] = False  # the shadow
+    found = find_outline(picture, boxes, truth)[..., 0] > 0.5
+    assert (found & drawn).sum() / (found | drawn).sum() > 0.75
+
+
+def test_a_cut_out_has_the_toys_colors_and_holes_around_it() -> None:
+    picture, boxes = draw_scene(scene())
+    actor = cut_out(picture, boxes[0])
+    assert actor.shape[2] == 4 and actor.shape[0] < SIZE
+    inside = actor[actor[..., 3] > 200][:, :3].mean(0)
+    assert inside[0] > 180 and inside[2] < 90  # red and yellow
+    assert 0.2 < (actor[..., 3] > 128).mean() < 0.9
+
+
+def test_nothing_to_cut_is_cut() -> None:
+    place = without_toys("snow")
+    assert find_outline(place, np.array([[10, 10, 30, 30]]), place).max() == 0
+
+
+def test_other_colors_are_one_draw_for_all_frames() -> None:
+    clip = np.stack([draw_scene(scene(x))[0] for x in (0.3, 0.6)])
+    changed = recolor(clip, np.random.default_rng(1))
+    assert changed.shape == clip.shape and difference(changed, clip) > 20
+    assert np.array_equal(changed, recolor(clip, np.random.default_rng(1)))
+    assert np.array_equal(changed[0, 0], recolor(clip, np.random.default_rng(1))[1, 0])  # the sky, alike in both frames

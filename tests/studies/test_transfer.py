@@ -1,0 +1,66 @@
+"""The transfer study's eyes on drawn clips: the path and the colors of toys that are known."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from vd_core.studies.evidence import Jury, load_jury
+from vd_core.studies.transfer import Plan, draw_reference, judge_clip, load_plan, path_correlation, path_of, summarise_arms
+from vd_core.toybox.world.scenes import KINDS, Scene
+
+ROOT = Path(__file__).parents[2]
+PLAN = load_plan(ROOT / "benchmarks/motion.yaml")
+
+
+@pytest.fixture(scope="module")
+def jury() -> Jury:
+    return load_jury(ROOT / "models/toybox")
+
+
+def seen_as(plan: Plan, number: int) -> tuple[torch.Tensor, Plan]:
+    """A reference's own clip, and a plan whose subjects are its toys."""
+    drawn = plan.references[number]
+    frames = torch.from_numpy(draw_reference(drawn)).permute(0, 3, 1, 2).float() / 255
+    return frames, Plan({kind: looks[0] for kind, looks in drawn.toys.items()}, "", [], [], 0, [drawn])
+
+
+@pytest.mark.parametrize("number", range(len(PLAN.references)))
+def test_a_reference_itself_goes_its_path_in_its_colors(jury: Jury, number: int) -> None:
+    frames, own = seen_as(PLAN, number)
+    rows = judge_clip(jury, frames, own, PLAN.references[number])
+    assert all(row["path"] > 0.95 and row["own"] > 0.8 and row["absent"] < 0.2 for row in rows), rows
+
+
+def test_a_clip_that_stands_still_has_no_path(jury: Jury) -> None:
+    frames, own = seen_as(PLAN, 0)
+    rows = judge_clip(jury, frames[:1].repeat(len(frames), 1, 1, 1), own, PLAN.references[0])
+    assert all(abs(row["path"]) < 0.01 for row in rows)
+
+
+def test_another_path_is_not_taken_for_it() -> None:
+    circle, zigzag = path_of("circle"), path_of("zigzag")
+    middles = 32 + 64 * circle * [1, -1]
+    assert path_correlation(middles, circle) > 0.999 and path_correlation(middles, zigzag) < 0.5
+    assert path_correlation(-middles, circle) < -0.999
+    middles[3:12] = np.nan
+    assert path_correlation(middles, circle) == 0.0  # seven frames are too few
+
+
+def test_subjects_and_references_share_no_kind_and_no_color() -> None:
+    """Else a leak could not be told from the subject's own."""
+    for drawn in PLAN.references:
+        assert not set(drawn.toys) & set(PLAN.subjects) and set(drawn.toys) <= set(KINDS)
+        assert not {looks[0] for looks in drawn.toys.values()} & {*PLAN.subjects.values(), "red", "yellow"}
+        assert Scene((), drawn.place, drawn.seed)
+
+
+def test_arms_are_compared_over_references() -> None:
+    def rows(value: float) -> list[dict]:
+        return [{"path": value, "own": 1.0, "leak": 0.0, "absent": 0.0}] * 2
+
+    report = summarise_arms({"swap": [rows(0.9), rows(0.8), rows(1.0)], "none": [rows(0.1), rows(0.0), rows(0.2)]})
+    assert report["swap"]["path"]["value"] == 0.9 and report["swap"]["path"]["n"] == 3
+    difference = report["differences"]["swap - none"]["path"]
+    assert difference["value"] == 0.8 and difference["ci95"] == [0.8, 0.8]
