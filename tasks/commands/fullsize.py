@@ -67,7 +67,7 @@ def write_project(name: Name, folder: Path, sample_size: int, device: str) -> No
     }
     preset = overlay(read_yaml(ROOT / "presets" / f"{name}.yaml"), SHORT, {"source": source, "judges": asdict(judges)})
     combination = {"base": name, "finetune_from": COMBINATION, "subjects": ["dog", "car"], "prompts": PROMPTS, "sampling_round": 0}
-    combination |= {"motion_prompt": "a bear jumping in the city" if adapter else None}
+    combination |= {"motion_prompt": "a bear playing in the city" if adapter else None}
     write_yaml(folder / "presets" / f"{name}.yaml", preset)
     write_yaml(
         folder / "params.yaml", {"base": name, "seed": 0, "device": device, "processes": 1, "combinations": {COMBINATION: combination}}

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from vd_core.studies.evidence import Jury, load_jury
-from vd_core.studies.transfer import Plan, draw_reference, judge_clip, load_plan, path_correlation, path_of, summarise_arms
+from vd_core.studies.transfer import Plan, draw_reference, judge_clip, load_plan, path_correlation, summarise_arms
+from vd_core.toybox.world.paths import path_of
 from vd_core.toybox.world.scenes import KINDS, Scene
 
 ROOT = Path(__file__).parents[2]

@@ -1,6 +1,6 @@
 """Does the motion of a clip arrive at the subjects, and do its looks stay away? On drawn references, whose path is known exactly."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,28 +12,15 @@ from vd_core.metrics.fidelity import assign, crop_boxes, detect
 from vd_core.metrics.intervals import DRAWS, with_interval
 from vd_core.studies.evidence import Jury
 from vd_core.toybox.reading.reader import ATTRIBUTES, IDENTITY_SIZE
-from vd_core.toybox.world.draw import CLIP_FRAMES, SIZE, draw_frame, paint_background
+from vd_core.toybox.world.draw import SIZE
+from vd_core.toybox.world.paths import draw_along, path_of
 from vd_core.toybox.world.scenes import Scene, Toy
 
-REACH, LOW = 0.13, 0.13
-"""How far a path goes to each side, and how high above the ground its middle is, in picture widths."""
 SURE = 0.2
 """A detection that the reader gives a kind with less is not that toy."""
 FEWEST = 8
 """Frames in which a toy must be found, or it has no path."""
 FIGURES = ("path", "own", "leak", "absent")
-
-
-def path_of(name: str, frames: int = CLIP_FRAMES) -> np.ndarray:
-    """A path `[frames, 2]`, right and up from the toy's place, in picture widths; KeyError for another name."""
-    p = np.arange(frames) / frames
-    turn = 2 * np.pi * p
-    return {
-        "circle": np.stack([REACH * np.cos(turn), LOW + REACH * np.sin(turn)], 1),
-        "eight": np.stack([REACH * np.sin(turn), LOW + REACH * np.sin(2 * turn)], 1),
-        "zigzag": np.stack([0.24 * (p - 0.5), LOW + REACH * (1 - 4 * np.abs(2 * p % 1 - 0.5))], 1),
-        "slow_then_fast": np.stack([0.26 * (p**3 - 0.3), 0.24 * p**3], 1),
-    }[name]
 
 
 @dataclass(frozen=True)
@@ -68,17 +55,10 @@ def load_plan(path: Path) -> Plan:
 
 
 def draw_reference(drawn: Drawn) -> np.ndarray:
-    """The reference clip, uint8 RGB `[CLIP_FRAMES, SIZE, SIZE, 3]`: both toys on the same path, side by side."""
+    """The reference clip, uint8 RGB `[f, SIZE, SIZE, 3]`: both toys on the same path, side by side."""
     columns = (np.arange(len(drawn.toys)) + 0.5) / len(drawn.toys) * 0.84 + 0.08
     toys = [Toy(kind, *looks, x=float(x), ground=0.9, size=0.4) for x, (kind, looks) in zip(columns, drawn.toys.items(), strict=True)]
-    scene = Scene(tuple(toys), drawn.place, drawn.seed)
-    background = paint_background(scene)
-    return np.stack([draw_frame(shift(scene, *step), 0.0, background)[0] for step in path_of(drawn.path)])
-
-
-def shift(scene: Scene, right: float, up: float) -> Scene:
-    """The scene with every toy moved."""
-    return replace(scene, toys=tuple(replace(t, x=t.x + right, ground=t.ground - up) for t in scene.toys))
+    return draw_along(Scene(tuple(toys), drawn.place, drawn.seed), path_of(drawn.path))
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""The demo's own pictures: subjects of held-out identities, five pictures each, and a clip of a motion."""
+"""The demo's own pictures: subjects of held-out identities, five pictures each, and a clip of a motion that the base has no word for."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +8,8 @@ import yaml
 from PIL import Image
 
 from vd_core.inputs.clips import save_video
-from vd_core.toybox.world.draw import draw_clip, draw_scene
+from vd_core.toybox.world.draw import draw_scene
+from vd_core.toybox.world.paths import draw_along, path_of
 from vd_core.toybox.world.scenes import HELD_OUT, Scene, Toy, sample_scene
 
 SEED = 900_000_000
@@ -38,7 +39,7 @@ def write_demo(folder: Path) -> None:
         for i, picture in enumerate(draw_subject(kind, identity, SEED + 100 * s)):
             Image.fromarray(picture).save(own / f"{i}.png", optimize=True)
         (own / "subject.yaml").write_text(yaml.safe_dump({"class_noun": kind}))
-    bear = Toy("bear", "red", "yellow", "plain", motion="jump", size=0.5, ground=0.88)
-    clip = draw_clip(Scene((bear,), "city", SEED + 999))
+    bear = Toy("bear", "red", "yellow", "plain", size=0.5, ground=0.9)
+    clip = draw_along(Scene((bear,), "city", SEED + 999), path_of("circle"))
     save_video([Image.fromarray(frame) for frame in clip], folder / "motion.mp4", fps=8)
     (folder / "motion.gif").unlink()
