@@ -1,37 +1,28 @@
 """The flow: the order of its stages, cached stages, failing ones, the approval; with stages played by small commands."""
 
-import json
 import logging
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import yaml
 from PIL import Image
 from prefect import get_client
-from prefect._internal.pydantic.v2_schema import create_v2_schema
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.testing.utilities import prefect_test_harness
-from prefect.utilities.schema_tools.validation import build_error_obj, validate
 
 import flows.full
 import flows.reproduce
-from flows.approval import read_answer
-from flows.artifacts import FILES_URL
-from flows.form import build_form, describe
 from flows.processes import start_group
 from flows.quiet import LOGGERS, drop_traceback, say_everything
 from flows.reproduce import StageError
 from tasks.shared import paths
 from tasks.shared.picks import pick_candidates, read_candidates, read_picks, resolve_picks, write_picks
-from tasks.shared.yaml_files import overlay, read_yaml
-from tests.helpers.candidates import write_candidates
-from tests.helpers.results import write_results
+from tasks.shared.yaml_files import read_yaml
 from vd_core.errors import InputError
 
 STAGES = list(paths.STAGES)
@@ -41,28 +32,6 @@ STAGES = list(paths.STAGES)
 def server() -> Iterator[None]:
     with prefect_test_harness(server_startup_timeout=120):
         yield
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder where the sample stage has run and the others are played."""
-    root = Path(flows.full.__file__).parents[1]
-    shutil.copy(root / "params.yaml", tmp_path)
-    (tmp_path / "presets").mkdir()
-    preset = overlay(read_yaml(root / "presets" / "toybox.yaml"), {"hlr": {"min_picks": 1}})
-    (tmp_path / "presets" / "toybox.yaml").write_text(yaml.safe_dump(preset))
-    shutil.copytree(root / "data" / "toys", tmp_path / "data" / "toys")
-    (tmp_path / "models").symlink_to(root / "models")
-    write_candidates(tmp_path / "runs" / "toys" / "sample", 4)
-    rows = json.loads((tmp_path / "runs/toys/sample/candidates.json").read_text())
-    for row in rows:
-        row["figures"] = {"identity": [0.5, 0.25], "missing": 0, "stitched": False, "text_fidelity": 0.3, "rank_score": 0.25}
-    (tmp_path / "runs/toys/sample/candidates.json").write_text(json.dumps(rows))
-    Image.new("RGB", (8, 8)).save(tmp_path / "runs/toys/sample/sheet.jpg")
-    write_results(tmp_path, ["a sks dog"])
-    monkeypatch.setattr(flows.full, "ROOT", tmp_path)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def play(monkeypatch: pytest.MonkeyPatch, failing: str = "", cached: str = "") -> list[str]:
@@ -90,7 +59,7 @@ def artifacts(key: str) -> int:
         return len(client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key]))))
 
 
-def test_all_stages_in_order(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_stages_in_order(sampled_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = play(monkeypatch, cached="finetune")
     metrics = flows.full.full("toys", "auto")
     assert asked == STAGES
@@ -101,7 +70,7 @@ def test_all_stages_in_order(project: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert [p.name for p in resolve_picks(picks, read_candidates(Path("runs/toys/sample")), 1)] == ["001.png"]
 
 
-def test_the_subjects_of_another_combination_are_brought_up_to_date_first(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_subjects_of_another_combination_are_brought_up_to_date_first(sampled_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And nothing is finetuned in the one that takes them."""
     params = read_yaml(Path("params.yaml"))
     params["combinations"]["again"] = params["combinations"]["toys"] | {"motion_prompt": None}
@@ -115,7 +84,7 @@ def test_the_subjects_of_another_combination_are_brought_up_to_date_first(projec
     assert not Path("picks/again.yaml").exists()
 
 
-def test_a_failing_stage_stops_the_flow_with_its_own_word(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_stage_stops_the_flow_with_its_own_word(sampled_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = play(monkeypatch, failing="sample")
     with pytest.raises(StageError, match=r"sample@toys: error: sample broke \(whole log: runs/toys/logs/sample.log\)"):
         flows.full.full("toys", "auto")
@@ -123,14 +92,14 @@ def test_a_failing_stage_stops_the_flow_with_its_own_word(project: Path, monkeyp
     assert asked == STAGES[:4]
 
 
-def test_unknown_combination_stops_before_any_stage(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_combination_stops_before_any_stage(sampled_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = play(monkeypatch)
     with pytest.raises(InputError, match="combinations has no 'toyz'"):
         flows.full.full("toyz", "auto")
     assert asked == []
 
 
-def test_a_cached_stage_is_called_cached(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cached_stage_is_called_cached(sampled_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from prefect import flow
 
     play(monkeypatch, cached="mix")
@@ -144,57 +113,6 @@ def test_a_cached_stage_is_called_cached(project: Path, monkeypatch: pytest.Monk
     assert before == [artifacts(key) for key in ("toys-mix", "toys-mix-progress")]
 
 
-def test_the_form_shows_the_sheet_and_knows_the_numbers(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(FILES_URL, "http://127.0.0.1:4321")
-    candidates = read_candidates(Path("runs/toys/sample"))
-    deadline = datetime(2030, 1, 2, 3, 4, tzinfo=UTC)
-    text = describe("toys", candidates, 2, deadline, "no name was given")
-    assert text.count("data:image/jpeg;base64,") == 1
-    assert "[the sheet in full size](http://127.0.0.1:4321/toys/sample/sheet.jpg)" in text
-    assert "Please choose again: no name was given." in text
-    assert "2030-01-02 03:04 UTC" in text
-    schema = build_form("toys", candidates, 2, deadline).model_json_schema()
-    fields = schema["properties"]
-    assert fields["candidates"]["items"]["enum"] == ["1", "2", "3", "4"]
-    assert fields["candidates"]["default"] == []  # nothing is preselected
-    assert all(field["description"] for field in fields.values())  # Prefect dropped the name's
-
-
-@pytest.mark.parametrize(
-    ("answer", "wrong"),
-    [
-        ({"candidates": ["1", "3"], "chosen_by": "Ann"}, None),
-        ({"candidates": [], "sample_again": True, "chosen_by": "Ann"}, None),
-        ({"candidates": ["1"], "chosen_by": "Ann"}, "candidates"),
-        ({"candidates": ["1", "1"], "sample_again": False, "chosen_by": "Ann"}, "candidates"),
-        ({"chosen_by": "Ann"}, "candidates"),
-        ({"candidates": ["1", "3"], "sample_again": True, "chosen_by": "Ann"}, "candidates"),
-        ({"candidates": ["1", "9"], "chosen_by": "Ann"}, "candidates"),
-        ({"candidates": ["1", "3"], "chosen_by": ""}, "chosen_by"),
-    ],
-)
-def test_the_form_itself_says_which_field_is_wrong(project: Path, answer: dict, wrong: str | None) -> None:
-    """As the UI and the server check it: by the JSON schema alone."""
-    form = build_form("toys", read_candidates(Path("runs/toys/sample")), 2, datetime.now(UTC))
-    said = build_error_obj(validate(answer, create_v2_schema("Picks", model_base=form)))
-    assert said["valid"] == (wrong is None)
-    assert [error["property"] for error in said["errors"]] == [wrong] * (wrong is not None)
-
-
-@pytest.mark.parametrize(
-    ("chosen", "name", "problem"),
-    [
-        (["1"], "Ann", "1 picked; at least 2 are needed"),
-        (["1", "2"], "  ", "nobody's name was given"),
-    ],
-)
-def test_an_answer_that_means_no_choice(project: Path, chosen: list[str], name: str, problem: str) -> None:
-    candidates = read_candidates(Path("runs/toys/sample"))
-    with pytest.raises(InputError, match=problem):
-        read_answer(chosen, name, candidates, 2)
-    assert [p.number for p in read_answer(["4", "1", "4"], "Ann", candidates, 2).picks] == [1, 4]
-
-
 @pytest.mark.parametrize(("error", "kept"), [(InputError("wrong"), False), (StageError("wrong"), False), (RuntimeError("ours"), True)])
 def test_tracebacks_of_errors_that_a_person_made_are_dropped(error: Exception, kept: bool) -> None:
     record = logging.LogRecord("prefect.flow_runs", logging.ERROR, "", 1, "failed", None, (type(error), error, None))
@@ -202,7 +120,7 @@ def test_tracebacks_of_errors_that_a_person_made_are_dropped(error: Exception, k
     assert bool(record.exc_info) == kept
 
 
-def test_without_a_server_nobody_can_be_asked(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_server_nobody_can_be_asked(sampled_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = play(monkeypatch)
     with pytest.raises(InputError, match="nobody can be asked in a run without a server"):
         flows.full.full("toys", "ask")
@@ -212,7 +130,9 @@ def test_without_a_server_nobody_can_be_asked(project: Path, monkeypatch: pytest
     assert asked == STAGES[:4] + STAGES
 
 
-def test_a_wait_for_another_run_is_said_once(project: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_wait_for_another_run_is_said_once(
+    sampled_project: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """It was said every few seconds, with DVC's advice to remove its lock."""
     from prefect import flow
 
@@ -237,7 +157,7 @@ BAR = "\rfinetuning:  {0}%|##5       | {1}/200 [00:10<00:30,  4.90step/s, loss=0
 
 
 def test_a_training_says_how_far_it_is_and_shows_its_pictures(
-    project: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    sampled_project: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It was silent from its first step to its last; its sample pictures came after it had ended."""
     from prefect import flow
@@ -273,7 +193,7 @@ def test_a_training_says_how_far_it_is_and_shows_its_pictures(
 
 @pytest.mark.parametrize("debug", [False, True])
 def test_dvcs_housekeeping_is_logged_only_with_debug(
-    project: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, debug: bool
+    sampled_project: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, debug: bool
 ) -> None:
     from prefect import flow
 
