@@ -1,6 +1,6 @@
 """mix (the clip's frames) → runs/<combination>/motion: the base generator's motion modules finetuned for the reference clip (III-F)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +15,14 @@ from tasks.shared.progress import forget_progress, open_progress, publish_curves
 from tasks.shared.sections import MotionSection
 from vd_core.bases.stable_diffusion import Base
 from vd_core.files import write_json
-from vd_core.inputs.copies import Copy, draw_copy, read_reference
+from vd_core.inputs.copies import Cast, Copy, Reference, draw_copy, read_reference
 from vd_core.inputs.pictures import contact_sheet
 from vd_core.methods.cast import draw_cast, find_with, show_cast
-from vd_core.methods.motion import finetune_motion, save_motion, whole_clip
+from vd_core.methods.motion import Validate, finetune_motion, save_motion, whole_clip
+from vd_core.methods.motion_validation import build_motion_validation
 from vd_core.seeds import seed_for
+from vd_core.settings import MotionSettings
+from vd_core.training.loop import Progress
 
 SHOWN = 6
 """Copies on the contact sheet."""
@@ -37,8 +40,8 @@ def motion(section: MotionSection, name: str) -> None:
     base = open_base(section.models, section.device, [], motion=True)
     progress = open_progress(name, "motion")
     with replaced_folder(name, "motion") as folder:
-        copies = draw_copies(section, name, base, clip, folder) if section.training.copies else [whole_clip(clip, section.prompt)]
-        model = finetune_motion(base, copies, section.training, progress)
+        copies, validate = prepare(section, name, base, clip, progress, folder)
+        model = finetune_motion(base, copies, section.training, progress, validate)
         publish_progress(progress, folder, "Motion finetuning")
         save_motion(model, folder)
         contact_sheet([clip[i : i + 8] for i in range(0, len(clip), 8)]).save(folder / "reference.jpg", quality=90)
@@ -47,28 +50,46 @@ def motion(section: MotionSection, name: str) -> None:
     forget_progress(progress)
 
 
-def draw_copies(section: MotionSection, name: str, base: Base, clip: list[Image.Image], folder: Path) -> Iterator[Copy]:
-    """The copies that T_m learns from, one by one; their things and some of them as contact sheets in `folder`."""
-    training, subjects, frames = section.training, read_subjects(name), np.stack([np.array(frame) for frame in clip])
+def prepare(
+    section: MotionSection, name: str, base: Base, clip: list[Image.Image], progress: Progress, folder: Path
+) -> tuple[Iterable[Copy], Validate | None]:
+    """What is learned from: the clip, or its copies; and a validation if the settings want one."""
+    training, prompt = section.training, section.prompt or ""
+    if not training.copies:
+        return [whole_clip(clip, prompt)], None
+    subjects, frames = read_subjects(name), np.stack([np.array(frame) for frame in clip])
     nouns = list(dict.fromkeys(s.class_noun for s in subjects))
     find = find_with(open_judges(section.judging, section.device, subjects))
-    reference = read_reference(frames, section.prompt or "", [find(frame, None) for frame in frames], len(nouns))
+    reference = read_reference(frames, prompt, [find(frame, None) for frame in frames], len(nouns))
+    cast = draw_cast(base, find, nouns, training.places, training.actors, section.sampling, training.schedule.seed)
+    say_what_was_found(reference, cast, nouns)
+    if rows := show_cast(cast, base.resolution):
+        contact_sheet(rows).save(folder / "cast.jpg", quality=90)
+    validate = None
+    if training.validation.every:
+        validate = build_motion_validation(base, find, reference, nouns, training, section.sampling, progress.folder)
+    return draw_copies(reference, cast, training, folder / "copies.jpg"), validate
+
+
+def say_what_was_found(reference: Reference, cast: Cast, nouns: list[str]) -> None:
+    """What the copies can be made of."""
     if not len(reference.paths):
         print("nothing that moves was found in the clip; its copies are the clip itself in other colors")
-    cast = draw_cast(base, find, nouns, training.places, training.actors, section.sampling, training.schedule.seed)
     found = ", ".join(f"{len(cast.actors.get(noun, []))} of '{noun}'" for noun in nouns)
     print(
         f"{len(reference.paths)} paths in the clip; cut out for its copies: {found}, and {sum(map(len, cast.places.values()))} empty places"
     )
-    if rows := show_cast(cast, base.resolution):
-        contact_sheet(rows).save(folder / "cast.jpg", quality=90)
+
+
+def draw_copies(reference: Reference, cast: Cast, training: MotionSettings, sheet: Path) -> Iterator[Copy]:
+    """The copies one by one; at the end the first ones as a contact sheet."""
     shown = []
     for i in range(training.copies):
         copy = draw_copy(reference, cast, np.random.default_rng(seed_for("copy", training.schedule.seed, i)))
         shown += [copy] if i < SHOWN else []
         yield copy
     rows = [[Image.fromarray(frame) for frame in copy.frames[:: max(len(copy.frames) // 8, 1)][:8]] for copy in shown]
-    contact_sheet(rows).save(folder / "copies.jpg", quality=90)
+    contact_sheet(rows).save(sheet, quality=90)
 
 
 if __name__ == "__main__":

@@ -153,7 +153,7 @@ class MotionSettings:
     """What motion finetuning takes.
 
     With `copies` T_m learns from so many of the clip, with other looks: `actors` pictures of each subject's class are drawn for them, at the `places`.
-    With 0 the paper's literal way: I_m, a LoRA of `lora_rank`, and T_m learn from the clip itself.
+    With 0 the paper's literal way: I_m, a LoRA of `lora_rank`, and T_m learn from the clip itself, and nothing is validated. A validation's `pictures` are clips.
     """
 
     __pydantic_config__ = STRICT
@@ -162,3 +162,4 @@ class MotionSettings:
     copies: Annotated[int, Field(ge=0)]
     actors: PositiveInt
     places: Annotated[tuple[str, ...], Field(min_length=1)]
+    validation: Validation

@@ -39,7 +39,7 @@ SHORT: dict[str, Any] = {
     "sampling": {"num_inference_steps": 4},
     "finetune": {"schedule": {"steps": 1}, "validation": {"every": 0}},
     "hlr": {"candidates": 1, "min_picks": 1, "steps": 1},
-    "motion": {"schedule": {"steps": 1}, "copies": 2, "actors": 1},
+    "motion": {"schedule": {"steps": 1}, "copies": 2, "actors": 1, "validation": {"every": 0}},
     "render": {"num_inference_steps": 3, "t_forward": 2, "t_warp": 1},
 }
 """What a short run changes of a base's preset: all sizes, frames and batches stay."""

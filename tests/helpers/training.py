@@ -49,7 +49,14 @@ def make_motion_settings(**changes: Any) -> MotionSettings:
     """Settings of a motion finetuning of two steps, from the clip itself, with `changes` of its schedule."""
     schedule = {**SCHEDULE, "steps": 2, "linear_decay": False, "seed": 0, **changes}
     return TypeAdapter(MotionSettings).validate_python(
-        {"schedule": schedule, "lora_rank": 2, "copies": 0, "actors": 1, "places": ["in the snow"]}
+        {
+            "schedule": schedule,
+            "lora_rank": 2,
+            "copies": 0,
+            "actors": 1,
+            "places": ["in the snow"],
+            "validation": {"every": 0, "pictures": 1, "keep_best": False},
+        }
     )
 
 

@@ -24,7 +24,15 @@ QUICK: dict[str, Any] = {
         "validation": {"every": 0, "pictures": 2},
     },
     "hlr": {"candidates": 3, "min_picks": 2, "steps": 2},
-    "motion": {"schedule": {"steps": 2}, "lora_rank": 2, "copies": 3, "actors": 2, "places": ["in the snow"], "frames": 4},
+    "motion": {
+        "schedule": {"steps": 2},
+        "lora_rank": 2,
+        "copies": 3,
+        "actors": 2,
+        "places": ["in the snow"],
+        "validation": {"every": 0},
+        "frames": 4,
+    },
     "render": {"text2video_zero_frames": 3, "animatediff_frames": 4, "num_inference_steps": 8, "t_forward": 6, "t_warp": 4},
 }
 """What a quick run changes of the embedded base's preset."""

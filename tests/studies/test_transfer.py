@@ -2,13 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from vd_core.studies.evidence import Jury, load_jury
-from vd_core.studies.transfer import Plan, draw_reference, judge_clip, load_plan, path_correlation, summarise_arms
-from vd_core.toybox.world.paths import path_of
+from vd_core.studies.transfer import Plan, draw_reference, judge_clip, load_plan, summarise_arms
 from vd_core.toybox.world.scenes import KINDS, Scene
 
 ROOT = Path(__file__).parents[2]
@@ -38,15 +36,6 @@ def test_a_clip_that_stands_still_has_no_path(jury: Jury) -> None:
     frames, own = seen_as(PLAN, 0)
     rows = judge_clip(jury, frames[:1].repeat(len(frames), 1, 1, 1), own, PLAN.references[0])
     assert all(abs(row["path"]) < 0.01 for row in rows)
-
-
-def test_another_path_is_not_taken_for_it() -> None:
-    circle, zigzag = path_of("circle"), path_of("zigzag")
-    middles = 32 + 64 * circle * [1, -1]
-    assert path_correlation(middles, circle) > 0.999 and path_correlation(middles, zigzag) < 0.5
-    assert path_correlation(-middles, circle) < -0.999
-    middles[3:12] = np.nan
-    assert path_correlation(middles, circle) == 0.0  # seven frames are too few
 
 
 def test_subjects_and_references_share_no_kind_and_no_color() -> None:

@@ -67,6 +67,12 @@ def predicate_of(action: str, doers: int) -> str:
     return re.sub(r"^(is|are) ", "is " if doers == 1 else "are ", found.group()) if found else ""
 
 
+def say_action(reference: Reference, nouns: list[str], place: str) -> str:
+    """A prompt of other things that do what the reference's do: "a dog, a cat are skiing on the beach"."""
+    doers = enumerate_names([f"a {noun}" for noun in nouns])
+    return " ".join(f"{doers} {predicate_of(reference.action, len(nouns))} {place}".split())
+
+
 def draw_copy(reference: Reference, cast: Cast, rng: np.random.Generator) -> Copy:
     """One copy, of one of the three kinds; without paths, things or places of those that are possible."""
     kind, zoom = rng.random(), rng.uniform(1 - LARGER, 1 + LARGER)
@@ -105,8 +111,7 @@ def act(reference: Reference, cast: Cast, field: np.ndarray, place: str, zoom: f
         feet = np.stack([(path[:, 0] + path[:, 2]) / 2, path[:, 3]], 1)
         for frame, foot in zip(frames, (feet - low) * zoom + low + shift, strict=True):
             lay_over(frame, actor, foot, tall)
-    prompt = f"{enumerate_names([f'a {noun}' for noun in cast.actors])} {predicate_of(reference.action, len(cast.actors))}".strip()
-    return Copy(frames.astype(np.uint8), f"{prompt} {place}".strip())
+    return Copy(frames.astype(np.uint8), say_action(reference, list(cast.actors), place))
 
 
 def lay_over(frame: np.ndarray, actor: np.ndarray, foot: np.ndarray, tall: float) -> None:

@@ -4,8 +4,9 @@ Literally, I_m and T_m learn together from the clip. T_m alone can learn from co
 explained away by I_m, which else takes part of the motion with it.
 """
 
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ from vd_core.training.loop import Progress, Trained, build_accelerator, optimise
 from vd_core.training.losses import debiased_loss, denoising_loss
 from vd_core.training.parts import checkpoint_video_model
 
+Validate = Callable[[UNetMotionModel, int], dict[str, float]]
 IMAGE_MODULES = r".*\.attentions\..*\.(to_q|to_k|to_v|to_out\.0)"
 NOISIER, DEBIASED = 0.3, 0.5
 """From copies: timesteps are drawn beyond the first 30%, where motion is decided; what the debiased loss counts beside the plain one."""
@@ -67,8 +69,13 @@ def embed_each(base: Base, prompts: list[str]) -> dict[str, torch.Tensor]:
     return {p: base.text_encoder(tokenize(base, [p])).last_hidden_state for p in dict.fromkeys(prompts)}
 
 
-def finetune_motion(base: Base, clips: Iterable[Copy], settings: MotionSettings, progress: Progress) -> UNetMotionModel:
-    """Finetune eps_{theta,I_m,T_m} on the reference clip V_m with its prompt P_m, or T_m alone on copies of it. Needs a base with a motion adapter."""
+def finetune_motion(
+    base: Base, clips: Iterable[Copy], settings: MotionSettings, progress: Progress, validate: Validate | None = None
+) -> UNetMotionModel:
+    """Finetune eps_{theta,I_m,T_m} on the reference clip V_m with its prompt P_m, or T_m alone on copies of it. Needs a base with a motion adapter.
+
+    `validate(model, step)` gives figures, `score` among them, as often as the settings say.
+    """
     schedule, copied = settings.schedule, settings.copies > 0
     moments, prompts = encode_clips(base, clips)
     embeds = embed_each(base, prompts)
@@ -99,7 +106,8 @@ def finetune_motion(base: Base, clips: Iterable[Copy], settings: MotionSettings,
     fingerprint = fingerprint_of(decides, [*parameters.values(), moments.mean, *embeds.values()])
     groups = [{"params": list(parameters.values()), "lr": schedule.learning_rate}]
     trained = Trained([prepared], parameters, groups, frames, "motion finetuning")
-    optimise(accelerator, trained, loss_fn, schedule, progress, fingerprint)
+    validated = replace(progress, validate=partial(validate, model)) if validate else progress
+    optimise(accelerator, trained, loss_fn, schedule, validated, fingerprint, settings.validation)
     return model
 
 

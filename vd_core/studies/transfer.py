@@ -10,16 +10,14 @@ import yaml
 
 from vd_core.metrics.fidelity import assign, crop_boxes, detect
 from vd_core.metrics.intervals import DRAWS, with_interval
+from vd_core.metrics.motion_path import path_correlation
 from vd_core.studies.evidence import Jury
 from vd_core.toybox.reading.reader import ATTRIBUTES, IDENTITY_SIZE
-from vd_core.toybox.world.draw import SIZE
 from vd_core.toybox.world.paths import draw_along, path_of
 from vd_core.toybox.world.scenes import Scene, Toy
 
 SURE = 0.2
 """A detection that the reader gives a kind with less is not that toy."""
-FEWEST = 8
-"""Frames in which a toy must be found, or it has no path."""
 FIGURES = ("path", "own", "leak", "absent")
 
 
@@ -78,16 +76,6 @@ def track(jury: Jury, frames: torch.Tensor, kinds: list[str]) -> tuple[dict[str,
     return middles, colors
 
 
-def path_correlation(middles: np.ndarray, path: np.ndarray) -> float:
-    """How much a toy's middles `[f, 2]` (pixels, NaN where it is not found) move as `path` `[f, 2]` does, -1 to 1; 0 if it is hardly found."""
-    seen, frames = ~np.isnan(middles[:, 0]), np.arange(len(middles))
-    if seen.sum() < FEWEST:
-        return 0.0
-    own = np.stack([np.interp(frames, frames[seen], middles[seen, i]) for i in (0, 1)], 1)
-    own, known = own - own.mean(0), (path - path.mean(0)) * [1, -1]  # pictures count downwards
-    return float((own * known).sum() / np.sqrt((own**2).sum() * (known**2).sum() + 1e-9))
-
-
 def judge_clip(jury: Jury, frames: torch.Tensor, plan: Plan, drawn: Drawn) -> list[dict[str, Any]]:
     """A row a subject: `path`, and of its frames the shares in its `own` color, in one of the reference's (`leak`), and without it (`absent`)."""
     kinds, foreign = list(plan.subjects), {looks[0] for looks in drawn.toys.values()}
@@ -98,7 +86,7 @@ def judge_clip(jury: Jury, frames: torch.Tensor, plan: Plan, drawn: Drawn) -> li
         rows.append(
             {
                 "kind": kind,
-                "path": path_correlation(middles[kind], path_of(drawn.path) * SIZE),
+                "path": path_correlation(middles[kind], path_of(drawn.path) * [1, -1]),  # pictures count downwards
                 "own": float(np.mean([c == plan.subjects[kind] for c in read])) if read else 0.0,
                 "leak": float(np.mean([c in foreign for c in read])) if read else 0.0,
                 "absent": 1 - len(read) / len(frames),
