@@ -77,9 +77,18 @@ def replaced_folder(combination: str, stage: str) -> Iterator[Path]:
     if not process.is_main_process:
         shutil.rmtree(aside)
         return
+    let_others_read(aside)
     old = target.with_name(f".{target.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():
         os.replace(target, old)
     os.replace(aside, target)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def let_others_read(folder: Path) -> None:
+    """Give weights the permissions of all other files: safetensors writes what its owner alone can read, which no server and no colleague can open."""
+    mask = os.umask(0)
+    os.umask(mask)
+    for path in folder.rglob("*.safetensors"):
+        path.chmod(0o666 & ~mask)

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from flows.words import last_word
 from tasks.shared.command import replaced_folder
@@ -21,6 +23,17 @@ def test_a_failing_stage_leaves_the_last_good_output(workspace: Path) -> None:
     with pytest.raises(InputError):
         run_stages("mix")
     assert before == Path("runs/toys/mix/sheet.jpg").read_bytes()
+
+
+def test_weights_can_be_read_by_whoever_can_read_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """safetensors' files had the mode 600, in the exported bundle too."""
+    monkeypatch.chdir(tmp_path)
+    with replaced_folder("toys", "swap") as folder:
+        (folder / "about.json").write_text("{}")
+        (folder / "motion_adapter").mkdir()
+        save_file({"a": torch.zeros(2)}, folder / "motion_adapter" / "weights.safetensors")
+    modes = {path.stat().st_mode for path in Path("runs/toys/swap").rglob("*") if path.is_file()}
+    assert len(modes) == 1
 
 
 def test_a_kill_while_writing_leaves_the_last_good_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
