@@ -124,19 +124,24 @@ def transfer_table(report: dict[str, Any]) -> str:
         return f"{figure['value']:.2f} ({low:.2f} to {high:.2f})"
 
     names = {"swap": "module swap, T_m from copies", "naive": "Naive-motion, from the clip", "none": "no motion finetuning"}
-    rows = [[names[arm], *(cell(report[arm][f]) for f in FIGURES)] for arm in ARMS]
-    rows += [[name, *(cell(own[f]) for f in FIGURES)] for name, own in report["differences"].items()]
-    return as_table(["", "path", "own color", "reference's color", "absent"], rows)
+    shown = {**{names[arm]: report[arm] for arm in ARMS}, **report["differences"]}
+    rows = [[name, str(own["path"]["n"]), *(cell(own[f]) for f in FIGURES)] for name, own in shown.items()]
+    return as_table(["", "references", "path", "own color", "reference's color", "absent"], rows)
 
 
-def main(workers: Annotated[int, typer.Option(help="references at once")] = 2) -> None:
-    """Give the motions of ten drawn clips to the demo's subjects, and measure what arrives. The demo must have run."""
+def main(
+    workers: Annotated[int, typer.Option(help="references at once")] = 2,
+    references: Annotated[int, typer.Option(help="the first so many")] = 10,
+    naive: Annotated[int, typer.Option(help="Naive-motion on the first so many of them")] = 10,
+) -> None:
+    """Give the motions of drawn clips to the demo's subjects, and measure what arrives. The demo must have run."""
     plan = load_plan(PLAN)
     threads = max(1, len(os.sched_getaffinity(0)) // workers)
+    counts = {"swap": references, "none": references, "naive": min(naive, references)}
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        waiting = {arm: [pool.submit(measure_once, i, arm, threads) for i in range(len(plan.references))] for arm in ARMS}
+        waiting = {arm: [pool.submit(measure_once, i, arm, threads) for i in range(count)] for arm, count in counts.items()}
         rows = {arm: [w.result() for w in own] for arm, own in waiting.items()}
-    report = {"references": len(plan.references), "videos": len(plan.seeds), **summarise_arms(rows)}
+    report = {"videos": len(plan.seeds), **summarise_arms(rows)}
     write_json(OUT, report)
     fill_table(DOCUMENT, "motion", transfer_table(report))
 

@@ -96,16 +96,18 @@ def judge_clip(jury: Jury, frames: torch.Tensor, plan: Plan, drawn: Drawn) -> li
 
 
 def summarise_arms(rows: dict[str, list[list[dict[str, Any]]]]) -> dict[str, Any]:
-    """Every arm's figures, and those of the swap less every other arm's, with intervals over references: `rows[arm][reference]` are its clips'."""
+    """Every arm's figures, and those of the swap less every other arm's, with intervals over references: `rows[arm][reference]` are its clips'.
+
+    An arm may have the first references alone; it is compared with the swap on those.
+    """
     means = {arm: np.array([[np.mean([r[f] for r in own]) for f in FIGURES] for own in references]) for arm, references in rows.items()}
-    count = len(next(iter(means.values())))
-    chosen = np.random.default_rng(0).integers(count, size=(DRAWS, count))
-    report: dict[str, Any] = {arm: describe(values, chosen) for arm, values in means.items()}
-    report["differences"] = {f"swap - {arm}": describe(means["swap"] - values, chosen) for arm, values in means.items() if arm != "swap"}
-    return report
+    report: dict[str, Any] = {arm: describe(values) for arm, values in means.items()}
+    others = {f"swap - {arm}": means["swap"][: len(values)] - values for arm, values in means.items() if arm != "swap"}
+    return report | {"differences": {name: describe(values) for name, values in others.items()}}
 
 
-def describe(values: np.ndarray, chosen: np.ndarray) -> dict[str, Any]:
+def describe(values: np.ndarray) -> dict[str, Any]:
     """Means over references `[n, figures]` with their intervals."""
+    chosen = np.random.default_rng(0).integers(len(values), size=(DRAWS, len(values)))
     draws = values[chosen].mean(1)
     return {figure: with_interval(values[:, i].mean(), draws[:, i], len(values)) for i, figure in enumerate(FIGURES)}
