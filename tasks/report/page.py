@@ -61,7 +61,7 @@ def describe_subject(run: Run, i: int) -> dict[str, Any]:
 def describe_generator(generator: str, section: ExportSection) -> str:
     """What a generator's clips were sampled with."""
     render, sampling = section.render, section.sampling
-    shared = f"{sampling.num_inference_steps} steps, guidance {sampling.guidance_scale:g}"
+    shared = f"{render.num_inference_steps} steps, guidance {sampling.guidance_scale:g}"
     if render.seeds_tried > 1:
         shared += f", best of {render.seeds_tried} seeds"
     if generator == "animatediff":
