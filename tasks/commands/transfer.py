@@ -124,7 +124,7 @@ def transfer_table(report: dict[str, Any]) -> str:
         return f"{figure['value']:.2f} ({low:.2f} to {high:.2f})"
 
     names = {"swap": "module swap, T_m from copies", "naive": "Naive-motion, from the clip", "none": "no motion finetuning"}
-    shown = {**{names[arm]: report[arm] for arm in ARMS}, **report["differences"]}
+    shown = {**{names[arm]: report[arm] for arm in ARMS if arm in report}, **report["differences"]}
     rows = [[name, str(own["path"]["n"]), *(cell(own[f]) for f in FIGURES)] for name, own in shown.items()]
     return as_table(["", "references", "path", "own color", "reference's color", "absent"], rows)
 
@@ -139,7 +139,7 @@ def main(
     threads = max(1, len(os.sched_getaffinity(0)) // workers)
     counts = {"swap": references, "none": references, "naive": min(naive, references)}
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        waiting = {arm: [pool.submit(measure_once, i, arm, threads) for i in range(count)] for arm, count in counts.items()}
+        waiting = {arm: [pool.submit(measure_once, i, arm, threads) for i in range(count)] for arm, count in counts.items() if count}
         rows = {arm: [w.result() for w in own] for arm, own in waiting.items()}
     report = {"videos": len(plan.seeds), **summarise_arms(rows)}
     write_json(OUT, report)
