@@ -17,6 +17,7 @@ import torch
 import typer
 from PIL import Image
 
+from tasks.motion import draw_copies
 from tasks.settings import build_sections
 from tasks.shared.command import silence_libraries
 from tasks.shared.documents import as_table, fill_table
@@ -28,16 +29,14 @@ from tasks.shared.sections import MotionSection
 from vd_core.bases.encode import embed_prompts
 from vd_core.files import fingerprint_of, sha256_of, write_json
 from vd_core.generation.customised import customise_animatediff
-from vd_core.inputs.copies import draw_copy, read_reference
+from vd_core.inputs.copies import read_reference
 from vd_core.inputs.pictures import contact_sheet, to_pictures
 from vd_core.inputs.prompts import enumerate_names, scene_prompt
 from vd_core.methods.cast import draw_cast, find_with
 from vd_core.methods.motion import finetune_motion, save_motion, whole_clip
-from vd_core.metrics.judges import load_local_judges
-from vd_core.seeds import seed_for
-from vd_core.studies.evidence import Jury
+from vd_core.studies.evidence import Jury, load_jury
 from vd_core.studies.transfer import FIGURES, Drawn, Plan, draw_reference, judge_clip, load_plan, summarise_arms
-from vd_core.toybox.reading.reader import load_reader
+from vd_core.toybox.world.draw import CLIP_FRAMES
 from vd_core.toybox.world.scenes import BACKGROUNDS
 from vd_core.training.loop import Progress
 
@@ -60,7 +59,7 @@ def prepare_motion(folder: Path, section: MotionSection, plan: Plan, drawn: Draw
         find, nouns = find_with(jury.judges), [s.class_noun for s in read_subjects(COMBINATION)]
         reference = read_reference(clip, prompt, [find(frame, None) for frame in clip], len(nouns))
         cast = draw_cast(base, find, nouns, training.places, training.actors, section.sampling, training.schedule.seed)
-        copies = [draw_copy(reference, cast, np.random.default_rng(seed_for("copy", drawn.seed, i))) for i in range(training.copies)]
+        copies = draw_copies(reference, cast, training, folder / "copies.jpg")
     model = finetune_motion(base, copies, training, Progress(folder / "progress"))
     save_motion(model, folder)
     shutil.rmtree(folder / "progress")
@@ -68,7 +67,7 @@ def prepare_motion(folder: Path, section: MotionSection, plan: Plan, drawn: Draw
 
 def measure(plan: Plan, section: MotionSection, drawn: Drawn, arm: Arm, place: Path) -> list[dict[str, Any]]:
     """The rows of one arm on one reference; its clips as a contact sheet in `place`."""
-    jury, folder = open_jury(section), place / "weights"
+    jury, folder = load_jury(Path(str(section.judging.judges)).parent), place / "weights"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     if arm != "none":
@@ -77,19 +76,13 @@ def measure(plan: Plan, section: MotionSection, drawn: Drawn, arm: Arm, place: P
         if path.name not in ("motion_adapter", "image_modules"):
             shutil.copy(path, folder) if path.is_file() else shutil.copytree(path, folder / path.name)
     base, subjects = open_base(section.models, section.device, [], motion=True), read_subjects(COMBINATION)
-    generate = customise_animatediff(base, folder, 16, plan.num_inference_steps, section.sampling.guidance_scale, False)
+    generate = customise_animatediff(base, folder, CLIP_FRAMES, plan.num_inference_steps, section.sampling.guidance_scale, False)
     places = [plan.places[i % len(plan.places)] for i in range(len(plan.seeds))]
     prompts = [scene_prompt(subjects, f"{plan.action} {where}") for where in places]
-    clips = [(clip + 1) / 2 for clip in generate(embed_prompts(base, prompts), plan.seeds).float().cpu()]
+    clips = generate(embed_prompts(base, prompts), plan.seeds).float().cpu()
     shutil.rmtree(folder)
-    contact_sheet([to_pictures(clip * 2 - 1)[::2] for clip in clips]).save(place / f"{arm}.jpg", quality=90)
-    return [row for clip in clips for row in judge_clip(jury, clip, plan, drawn)]
-
-
-def open_jury(section: MotionSection) -> Jury:
-    """The embedded base's judges and reader; its preset names their folder."""
-    folder = Path(str(section.judging.judges))
-    return Jury(load_local_judges(folder, torch.device("cpu")), load_reader(folder))
+    contact_sheet([to_pictures(clip)[::2] for clip in clips]).save(place / f"{arm}.jpg", quality=90)
+    return [row for clip in clips for row in judge_clip(jury, (clip + 1) / 2, plan, drawn)]
 
 
 def measure_once(number: int, arm: Arm, threads: int) -> list[dict[str, Any]]:
@@ -101,7 +94,7 @@ def measure_once(number: int, arm: Arm, threads: int) -> list[dict[str, Any]]:
     weights = [sha256_of(p) for p in sorted(run_folder(COMBINATION, "swap").glob("*.safetensors"))]
     about = {
         "plan": {**asdict(plan), "references": None},
-        "drawn": asdict(drawn) if arm != "none" else drawn.path,
+        "drawn": asdict(drawn),
         "arm": arm,
         "weights": weights,
     }
