@@ -1,7 +1,7 @@
 """data/<combination> → runs/<combination>/mix: everything that later stages read of what a person gave, prepared once.
 
-`subjects/` each subject's squares, `mixed/` the mixed dataset D_mix (Eq. 6), `clip/` the reference clip's frames, `references/` what the
-subjects look like to the judges. Four outputs, so that a stage reruns only when the output that it reads changes.
+`subjects/` each subject's squares, `mixed/` the mixed dataset D_mix (Eq. 6), `clip/` the reference clip's frames and the subjects' nouns,
+`references/` what the subjects look like to the judges. Four outputs, so that a stage reruns only when the output that it reads changes.
 """
 
 from pathlib import Path
@@ -51,7 +51,8 @@ def mix(section: MixSection, name: str) -> None:
         chosen_files = [[own[m].name for own, m in zip(paths, chosen, strict=True)] for chosen in mixtures]
         write_json(folder / "mixed" / "sources.json", chosen_files)
         save_pictures(clip, folder / "clip")
-        write_json(folder / "clip" / "about.json", {"frames": len(clip), "resolution": section.resolution})
+        about = {"frames": len(clip), "resolution": section.resolution, "class_nouns": [s.class_noun for s in subjects]}
+        write_json(folder / "clip" / "about.json", about)
         (folder / "references").mkdir()
         save_file(references, folder / "references" / "references.safetensors")
         rows = {s.name: own for s, own in zip(subjects, pictures, strict=True)} | {"mixed": mixed}

@@ -1,4 +1,4 @@
-"""mix (the clip's frames) → runs/<combination>/motion: the base generator's motion modules finetuned for the reference clip (III-F)."""
+"""mix (the clip's frames, the subjects' nouns) → runs/<combination>/motion: the base generator's motion modules finetuned for the reference clip (III-F)."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -7,10 +7,10 @@ import numpy as np
 from PIL import Image
 
 from tasks.shared.command import replaced_folder, run_stage
-from tasks.shared.judging import open_judges
+from tasks.shared.judging import open_judges_of
 from tasks.shared.opening import open_base
 from tasks.shared.paths import run_folder
-from tasks.shared.prepared import read_clip, read_subjects
+from tasks.shared.prepared import read_clip, read_nouns
 from tasks.shared.progress import forget_progress, open_progress, publish_curves, publish_progress
 from tasks.shared.sections import MotionSection
 from vd_core.bases.stable_diffusion import Base
@@ -57,9 +57,8 @@ def prepare(
     training, prompt = section.training, section.prompt or ""
     if not training.copies:
         return [whole_clip(clip, prompt)], None
-    subjects, frames = read_subjects(name), np.stack([np.array(frame) for frame in clip])
-    nouns = list(dict.fromkeys(s.class_noun for s in subjects))
-    find = find_with(open_judges(section.judging, section.device, subjects))
+    nouns, frames = list(dict.fromkeys(read_nouns(name))), np.stack([np.array(frame) for frame in clip])
+    find = find_with(open_judges_of(section.judging, section.device, nouns))
     reference = read_reference(frames, prompt, [find(frame, None) for frame in frames], len(nouns))
     cast = draw_cast(base, find, nouns, training.places, training.actors, section.sampling, training.schedule.seed)
     say_what_was_found(reference, cast, nouns)

@@ -1,5 +1,6 @@
 """Small random bases, made once a run, and a project folder to run stages in."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,16 @@ from tests.helpers.workspace import write_workspace
 from vd_core.bases.stable_diffusion import Base, folder_source, load_base
 
 torch.set_num_threads(1)
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the processes that tests start
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole stages on the second kind of base are slow tests; what is below the stages meets both kinds in `make test`."""
+    for item in items:
+        chosen = getattr(item, "callspec", None)
+        if chosen and "workspace" in getattr(item, "fixturenames", ()) and chosen.params.get("kind") == "sd2":
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")

@@ -42,6 +42,7 @@ def test_another_seed_trains_on_other_noise(base_folders: dict[str, Path], tmp_p
     assert losses[0] == losses[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sd1"], indirect=True)
 def test_no_two_draws_of_a_run_are_seeded_alike(workspace: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every generator of a whole run, from mixed pictures to videos: each seed once."""
@@ -62,6 +63,7 @@ def test_no_two_draws_of_a_run_are_seeded_alike(workspace: Path, kind: str, monk
     assert len(set(seeded)) == len(seeded)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sd1"], indirect=True)
 def test_another_seed_is_another_run(workspace: Path, kind: str) -> None:
     """Candidates of another seed, or of another sampling round, are other pictures; stages have noise of their own."""

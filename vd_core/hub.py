@@ -76,6 +76,14 @@ def find_file(wanted: Wanted, name: str) -> Path | None:
     return Path(cached) if isinstance(cached, str) else None
 
 
+def unpinned_commit(wanted: Wanted) -> str | None:
+    """The commit that the hub's cache holds of a model without a pinned revision; None if it is pinned, in a folder or not here."""
+    if wanted.revision or wanted.url or Path(wanted.path).exists() or not is_whole(wanted):
+        return None
+    parts = find_group(wanted, wanted.files[0])[0].parts  # <cache>/models--<repository>/snapshots/<commit>/<file>
+    return parts[parts.index("snapshots") + 1]
+
+
 def size_here(wanted: Wanted) -> int:
     """The bytes of a model that is here."""
     files = [Path(wanted.path)] if Path(wanted.path).is_file() else [f for group in wanted.files for f in find_group(wanted, group)]

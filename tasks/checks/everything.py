@@ -11,7 +11,7 @@ from tasks.shared.merging import load_params, merge
 from tasks.shared.params import Merged
 from vd_core.bases.wanted import wanted_parts
 from vd_core.errors import InputError
-from vd_core.hub import Located, find_file, locate
+from vd_core.hub import Located, find_file, locate, unpinned_commit
 from vd_core.inputs.inspecting import inspect_pictures
 from vd_core.metrics.wanted import wanted_judges
 
@@ -71,7 +71,8 @@ def check_weights(place: Located) -> Finding:
     if place.state == "to fetch":
         return Finding(name, "ok", f"{size}will be fetched from {place.wanted.url or place.wanted.path}")
     where = place.wanted.path if place.wanted.url or Path(place.wanted.path).exists() else f"the hub's cache ({place.wanted.path})"
-    return Finding(name, "ok", f"{size}in {where}")
+    commit = unpinned_commit(place.wanted)
+    return Finding(name, "ok", f"{size}in {where}" + (f"; no revision is pinned, this is {commit}" if commit else ""))
 
 
 def check_given(merged: Merged, combination: str, tokenizer: Located) -> list[Finding]:

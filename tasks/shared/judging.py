@@ -23,8 +23,12 @@ def require_judges(judging: Judging, subjects: list[Subject]) -> None:
 
 def open_judges(judging: Judging, device: Device, subjects: list[Subject]) -> Judges:
     """The judges of a section and its subjects on the stage's device; InputError if they cannot be found or fetched."""
-    require_judges(judging, subjects)
-    nouns = [s.class_noun for s in subjects]
+    return open_judges_of(judging, device, [s.class_noun for s in subjects])
+
+
+def open_judges_of(judging: Judging, device: Device, nouns: list[str]) -> Judges:
+    """The judges for class nouns; InputError if they cannot be found or fetched."""
+    require(wanted_judges(judging.judges, nouns))
     if said := explain_open_detector(judging.judges, nouns):
         print(said)
     return load_judges(judging.judges, choose_device(device), nouns)

@@ -42,6 +42,11 @@ def read_clip(name: str) -> list[Image.Image]:
     return load_numbered(run_folder(name, "mix") / "clip")
 
 
+def read_nouns(name: str) -> list[str]:
+    """The subjects' class nouns, as they lie beside the clip: their motion does not depend on their pictures."""
+    return read_json(run_folder(name, "mix") / "clip" / "about.json", name)["class_nouns"]
+
+
 def read_json(path: Path, name: str) -> dict:
     """A JSON file of the mix stage."""
     if not path.is_file():

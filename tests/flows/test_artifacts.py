@@ -36,6 +36,7 @@ def test_the_videos_move_in_a_table_of_prompts_and_generators(project: Path) -> 
     assert "page: runs/toys/export/index.html\n" in text and "http" not in text
 
 
+@pytest.mark.slow
 def test_large_videos_are_made_smaller_until_they_fit(project: Path) -> None:
     write_results(project, ["one", "two", "three"], side=512)
     text = describe_result("toys", 8)

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +15,7 @@ from typer.testing import CliRunner
 
 import tasks.shared.opening
 import vd_core.hub as hub
-from tasks.checks.everything import check_everything, refuse
+from tasks.checks.everything import check_everything, check_weights, refuse
 from tasks.checks.machine import check_memory, check_server
 from tasks.shared.picks import pick_candidates, read_candidates, write_picks
 from tasks.shared.yaml_files import read_yaml
@@ -109,6 +110,13 @@ def test_the_hubs_cache_is_looked_into_without_a_question(cache: Path, monkeypat
     assert [p.state for p in locate([MOTION])] == ["here"]
 
 
+def test_what_is_cached_without_a_pinned_revision_is_named_by_its_commit(cache: Path) -> None:
+    """So that a person can pin it, and two people can see that they used the same weights."""
+    keep(cache, "someone/motion", "config.json", "a.safetensors")
+    assert check_weights(locate([MOTION])[0]).said.endswith(f"no revision is pinned, this is {COMMIT}")
+    assert "pinned" not in check_weights(locate([replace(MOTION, revision=COMMIT)])[0]).said
+
+
 def test_what_is_not_in_the_cache_is_fetched_or_missing(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keep(cache, "someone/motion", "config.json")
     monkeypatch.setattr(hub, "ask_hub", lambda *_: {"config.json": 5, "a.safetensors": 7_000})
@@ -182,6 +190,7 @@ def test_a_server_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> 
     assert [f.state for f in check_server()] == ["warning"]
 
 
+@pytest.mark.slow
 @ONE
 def test_every_judged_stage_misses_its_judges_before_it_opens_the_base(workspace: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """`sample` drew all candidates and failed afterwards."""

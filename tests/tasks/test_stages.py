@@ -55,6 +55,7 @@ def test_finetuned_subjects_are_taken_for_other_prompts(workspace: Path, monkeyp
     assert [v["prompt"] for v in videos] == ["a sks dog, a krk car in the city"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sd1"], indirect=True)
 def test_neither_the_stitch_prompt_nor_the_visual_adapter_reaches_generation(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every text that candidates and videos are made of, and the bytes of both without the visual adapter's file."""

@@ -86,6 +86,7 @@ def test_code_counts_and_its_comments_do_not(tmp_path: Path, monkeypatch: pytest
     assert hashed("vd_core/c.py", "def f():\n    return 2\n") != first
 
 
+@pytest.mark.slow
 def test_a_cell_from_pictures_to_figures_and_the_page(study: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """The second time nothing is computed again; a prompt's angle brackets stay text on the page."""
     edition = read_yaml(study / "benchmarks/multistudio/toybox.yaml")

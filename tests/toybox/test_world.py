@@ -137,6 +137,7 @@ def test_motions_move(motion: str) -> None:
     assert np.abs(clip[7].astype(int) - still).mean() > 1  # it shows in a single frame
 
 
+@pytest.mark.slow
 def test_stitch_score_on_pictures_with_known_seams() -> None:
     scenes = [sample_scene(seed) for seed in range(2000)]
     found = [has_seam(draw_scene(s)[0]) for s in scenes if s.regions]
