@@ -1,6 +1,6 @@
 """data/<combination> → runs/<combination>/mix: everything that later stages read of what a person gave, prepared once.
 
-`subjects/` each subject's squares, `mixed/` the mixed dataset D_mix (Eq. 6), `clip/` the reference clip's frames and the subjects' nouns,
+`subjects/` each subject's squares, `mixed/` the mixed dataset D_mix (Eq. 6) and in `cutouts/` the subjects cut out, `clip/` the reference clip's frames and the subjects' nouns,
 `references/` what the subjects look like to the judges. Four outputs, so that a stage reruns only when the output that it reads changes.
 """
 
@@ -13,6 +13,7 @@ from tasks.shared.command import replaced_folder, run_stage
 from tasks.shared.judging import open_judges, require_judges
 from tasks.shared.likeness import explain_likeness
 from tasks.shared.paths import data_folder, run_folder
+from tasks.shared.scattering import scatter_pictures, write_scattered
 from tasks.shared.sections import MixSection
 from vd_core.errors import InputError
 from vd_core.files import sha256_of, write_json
@@ -44,18 +45,21 @@ def mix(section: MixSection, name: str) -> None:
     clip = load_reference(name, section)
     mixtures = draw_mixtures([len(own) for own in pictures], section.count, section.seed)
     mixed = [mix_pictures([own[m] for own, m in zip(pictures, chosen, strict=True)], section.resolution) for chosen in mixtures]
+    scattered = scatter_pictures(judges, subjects, pictures, section.cutouts, section.seed, section.resolution)
     references = {s.name: refer_to(judges, s.class_noun, to_unit(own)).embeddings for s, own in zip(subjects, pictures, strict=True)}
     with replaced_folder(name, "mix") as folder:
         write_subjects(folder / "subjects", subjects, paths, pictures, section.resolution)
         save_pictures(mixed, folder / "mixed")
         chosen_files = [[own[m].name for own, m in zip(paths, chosen, strict=True)] for chosen in mixtures]
         write_json(folder / "mixed" / "sources.json", chosen_files)
+        write_scattered(scattered, folder / "mixed" / "cutouts")
         save_pictures(clip, folder / "clip")
         about = {"frames": len(clip), "resolution": section.resolution, "class_nouns": [s.class_noun for s in subjects]}
         write_json(folder / "clip" / "about.json", about)
         (folder / "references").mkdir()
         save_file(references, folder / "references" / "references.safetensors")
         rows = {s.name: own for s, own in zip(subjects, pictures, strict=True)} | {"mixed": mixed}
+        rows |= {"cut-outs": [Image.fromarray(s.picture) for s in scattered]} if scattered else {}
         labelled_sheet(rows).save(folder / "sheet.jpg", quality=90)
     print(f"{len(mixed)} mixed pictures of {len(subjects)} subjects in {run_folder(name, 'mix')}/")
 

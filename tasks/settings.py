@@ -96,6 +96,7 @@ def build_sections(m: Merged) -> Sections:
             subjects=m.subjects,
             placeholder_tokens=m.placeholder_tokens,
             count=m.mix.count,
+            cutouts=m.mix.cutouts,
             crop=m.mix.crop,
             seed=m.seed,
             resolution=read_resolution(m.source),

@@ -93,7 +93,7 @@ class Lora:
 class DisenMix:
     """Disen-Mix's own: lambda of Eq. 9 (0: no L3), P_N before P_c, f_j; each can be turned off (the paper's ablations).
 
-    `prior_preservation` is not the paper's: DreamBooth's second term beside Eq. 10.
+    Not the paper's: `prior_preservation`, DreamBooth's second term beside Eq. 10; `regions`, each subject's own text in its box of the pictures of cut-outs.
     """
 
     __pydantic_config__ = STRICT
@@ -101,6 +101,7 @@ class DisenMix:
     stitch_prompt: bool
     visual_embedding: bool
     prior_preservation: bool
+    regions: bool
 
 
 @dataclass(frozen=True)

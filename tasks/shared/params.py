@@ -118,6 +118,7 @@ class Params(Section):
 
 class Mix(Section):
     count: PositiveInt
+    cutouts: Annotated[int, Field(ge=0)]
     crop: Literal["subject", "center"]
 
 
@@ -194,6 +195,10 @@ class Merged(Section):
             raise ValueError("render.motion_from_clip needs a clip and a motion_prompt, and motion_prompt is null")
         if not self.motion.swap and self.motion.training.copies:
             raise ValueError("motion.swap: false keeps the reference's image modules, which learn with motion.copies: 0 alone")
+        if self.finetune.disen_mix.regions and not self.mix.cutouts:
+            raise ValueError("finetune.disen_mix.regions needs pictures of cut-outs, and mix.cutouts is 0; 24 are usual")
+        if self.mix.cutouts and self.method != "disen_mix":
+            raise ValueError(f"mix.cutouts is for method: disen_mix alone, and method is {self.method}; set mix.cutouts to 0")
         if self.hlr.candidates < self.hlr.min_picks:
             raise ValueError("hlr.candidates must be at least hlr.min_picks, or no choice is enough")
         return self

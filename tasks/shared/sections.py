@@ -37,6 +37,7 @@ class MixSection(Section):
     subjects: tuple[str, ...]
     placeholder_tokens: tuple[str, ...]
     count: int
+    cutouts: int
     crop: Literal["subject", "center"]
     seed: int
     resolution: int

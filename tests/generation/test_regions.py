@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from vd_core.bases.box_masks import FEATHER, box_masks
 from vd_core.bases.encode import embed_prompts
 from vd_core.bases.published import build_part
 from vd_core.bases.stable_diffusion import Base
@@ -12,7 +13,7 @@ from vd_core.generation.attention import Conditions, self_attention, text_attent
 from vd_core.generation.guides import Guides, build_guides
 from vd_core.generation.layouts import count_layouts, place_automatically
 from vd_core.generation.pictures import generate_latents
-from vd_core.generation.regions import FEATHER, Places, Regions, box_masks, move_box
+from vd_core.generation.regions import Places, Regions, move_box
 from vd_core.generation.text2video_zero import generate_text2video_zero
 from vd_core.generation.unet import call_unet, embed_texts, embed_times, unroll
 from vd_core.inputs.scenes import read_scene

@@ -33,7 +33,7 @@ SETTINGS = {
     "batch_per_subject": 2,
     "batch_mixed": 2,
     "min_snr_gamma": 0.0,
-    "disen_mix": {"weak_denoising": 0.5, "stitch_prompt": True, "visual_embedding": True, "prior_preservation": False},
+    "disen_mix": {"weak_denoising": 0.5, "stitch_prompt": True, "visual_embedding": True, "prior_preservation": False, "regions": False},
     "prior": {"pictures": 2, "weight": 0.5},
     "validation": {"every": 0, "pictures": 2, "keep_best": False},
     "sampling": {"num_inference_steps": 4, "guidance_scale": 3.0},

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vd_core.inputs.cutouts import cut_out, empty_place, find_outline, place_behind, recolor
+from vd_core.inputs.cutouts import cut_out, empty_place, fill_holes, find_outline, place_behind, recolor
 from vd_core.toybox.world.draw import SIZE, draw_frame, draw_scene, paint_background
 from vd_core.toybox.world.scenes import Scene, Toy
 
@@ -62,3 +62,12 @@ def test_other_colors_are_one_draw_for_all_frames() -> None:
     assert changed.shape == clip.shape and difference(changed, clip) > 20
     assert np.array_equal(changed, recolor(clip, np.random.default_rng(1)))
     assert np.array_equal(changed[0, 0], recolor(clip, np.random.default_rng(1))[1, 0])  # the sky, alike in both frames
+
+
+def test_what_is_cut_out_has_no_holes() -> None:
+    """A cat's eyes had the color of the wall behind it."""
+    outline = np.zeros((20, 20, 1), np.float32)
+    outline[4:16, 4:16] = 1
+    outline[8:11, 8:11] = 0
+    filled = fill_holes(outline)
+    assert (filled[4:16, 4:16] == 1).all() and filled.sum() == 144

@@ -41,7 +41,9 @@ def test_one_batched_step_equals_the_literal_equations(base: Base) -> None:
     batch = draw_batch(data, torch.Generator().manual_seed(0), 2, 2)
     parameters = named_trainable(parts_of(base, adapter))
 
-    losses = train_step(base, parts_of(base, adapter), batch, torch.Generator().manual_seed(5), 0.25)
+    losses = train_step(
+        base, parts_of(base, adapter), batch, torch.Generator().manual_seed(5), make_settings(disen_mix={"weak_denoising": 0.25}).disen_mix
+    )
     losses["loss"].backward()
     gradients = {k: p.grad.clone() for k, p in parameters.items()}
     for p in parameters.values():
@@ -174,13 +176,16 @@ def test_batches_hold_every_subject() -> None:
     from vd_core.training.data import Moments
 
     moments = Moments(torch.arange(5.0)[:, None, None, None].expand(5, 1, 1, 1), torch.zeros(5, 1, 1, 1))
-    data = FinetuningData(Labelled(moments, torch.tensor([0, 0, 1, 1, 1])), moments, torch.zeros(5, 3), torch.zeros(3, 4))
+    data = FinetuningData(
+        Labelled(moments, torch.tensor([0, 0, 1, 1, 1])), moments, torch.zeros(5, 3), torch.zeros(3, 4), torch.full((5,), 2)
+    )
     batch = draw_batch(data, torch.Generator().manual_seed(0), per_subject=2, mixed=3)
     assert isinstance(batch, Batch)
     assert batch.subject_ids.tolist() == [0, 0, 1, 1]
     assert all(v < 2 for v in batch.latents[:2].flatten())
     assert all(v >= 2 for v in batch.latents[2:4].flatten())
     assert batch.latents.shape == (7, 1, 1, 1)
+    assert batch.mixed_prompts.tolist() == [2, 2, 2] and batch.boxes is None
 
 
 def test_a_checkpoint_on_another_base_is_ignored(base: Base, tmp_path: Path, base_folders: dict, kind: str) -> None:

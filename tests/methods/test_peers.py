@@ -142,7 +142,12 @@ def test_without_the_visual_embedding_both_mixed_losses_are_one(base: Base) -> N
     adapter = make_trainee(base)
     batch = draw_batch(make_data(base), torch.Generator().manual_seed(0), 2, 2)
     arguments = (base, parts_of(base, adapter), batch)
-    with_f, without_f = (train_step(*arguments, torch.Generator().manual_seed(5), 1.0, visual_embedding=v) for v in (True, False))
+    with_f, without_f = (
+        train_step(
+            *arguments, torch.Generator().manual_seed(5), make_settings(disen_mix={"weak_denoising": 1.0, "visual_embedding": v}).disen_mix
+        )
+        for v in (True, False)
+    )
     assert float(without_f["disentangled"]) == pytest.approx(float(without_f["weak_denoising"]), rel=1e-5)
     assert float(with_f["disentangled"]) != pytest.approx(float(with_f["weak_denoising"]), rel=1e-5)
     assert float(with_f["separate"]) == pytest.approx(float(without_f["separate"]), rel=1e-5)

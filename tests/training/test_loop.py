@@ -63,7 +63,7 @@ def test_gradient_checkpointing_changes_no_gradient(base: Base) -> None:
         if spare:
             enable_gradient_checkpointing(parts)
             assert base.unet.is_gradient_checkpointing and base.text_encoder.is_gradient_checkpointing
-        losses = train_step(base, parts, batch, torch.Generator().manual_seed(5), 0.5)
+        losses = train_step(base, parts, batch, torch.Generator().manual_seed(5), make_settings().disen_mix)
         losses["loss"].backward()
         found.append({k: p.grad.clone() for k, p in named_trainable(parts).items()})
         for parameter in named_trainable(parts).values():

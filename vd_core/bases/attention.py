@@ -7,6 +7,8 @@ import torch
 from diffusers import UNet2DConditionModel
 from diffusers.models.attention_processor import AttentionProcessor, AttnProcessor
 
+from vd_core.bases.region_attention import RegionAttention
+
 PLAIN_ATTENTION_POSITIONS = 256  # `make bench` measures it there; with more, the matrix of all pairs costs more than it saves
 
 
@@ -27,7 +29,9 @@ def uses_plain_attention(unet: UNet2DConditionModel, device: torch.device) -> bo
 
 
 @contextmanager
-def training_attention(unet: UNet2DConditionModel, device: torch.device) -> Iterator[None]:
-    """The attention that trains fastest, within the block."""
-    with attention_processors(unet, AttnProcessor()) if uses_plain_attention(unet, device) else nullcontext():
+def training_attention(unet: UNet2DConditionModel, device: torch.device, regions: bool = False) -> Iterator[None]:
+    """The attention that trains fastest, within the block; with `regions` one that takes boxes with texts of their own."""
+    plain = uses_plain_attention(unet, device)
+    chosen = RegionAttention(plain) if regions else AttnProcessor() if plain else None
+    with attention_processors(unet, chosen) if chosen else nullcontext():
         yield

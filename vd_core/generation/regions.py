@@ -5,14 +5,12 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import nn
 
+from vd_core.bases.box_masks import box_masks
 from vd_core.bases.encode import embed_prompts
 from vd_core.bases.stable_diffusion import Base
 from vd_core.generation.layouts import place_automatically
 from vd_core.inputs.scenes import Scene, event_starts, part_prompts
 from vd_core.inputs.subjects import Subject
-
-FEATHER = 0.125
-"""Over how much of the picture's width a region fades into its surroundings, half of it on each side of the box."""
 
 HARD_UNTIL = 0.5
 """The share of the steps, from the first, in which each frame has one event's prompt: they decide what is there. Later ones fade from event to event."""
@@ -90,23 +88,6 @@ class Places:
         first = torch.where(self.starts < self.begin, 0, self.starts - self.begin + 2)
         before = torch.where(own == 0, 2, own - self.begin + 1).expand_as(first)
         return torch.stack([first, torch.where(self.changing[:, None], before, first)], 2)
-
-
-def box_masks(boxes: torch.Tensor, size: torch.Size) -> torch.Tensor:
-    """Boxes `[..., 4]` as maps `[..., h w]`: 1 inside, 0 outside, a ramp of FEATHER between; a border of the picture is no edge."""
-    height, width = size
-    across = ramp(boxes[..., 0], boxes[..., 2], width)
-    down = ramp(boxes[..., 1], boxes[..., 3], height)
-    return (down[..., :, None] * across[..., None, :]).flatten(-2)
-
-
-def ramp(start: torch.Tensor, end: torch.Tensor, count: int) -> torch.Tensor:
-    """How far each of `count` pixels' centers lies within `start` to `end` `[...]`: `[..., count]`, 0 to 1."""
-    centers = (torch.arange(count, device=start.device) + 0.5) / count
-    start = torch.where(start <= 0, -torch.ones_like(start), start)
-    end = torch.where(end >= 1, torch.full_like(end, 2.0), end)
-    inside = torch.minimum(centers - start[..., None], end[..., None] - centers)
-    return (inside / FEATHER + 0.5).clamp(0, 1)
 
 
 def allowed_pairs(query_boxes: torch.Tensor, key_boxes: torch.Tensor, size: torch.Size) -> torch.Tensor:

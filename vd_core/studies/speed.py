@@ -20,11 +20,13 @@ from vd_core.inputs.pictures import to_pixel_values
 from vd_core.inputs.prompts import extended_prompt
 from vd_core.inputs.subjects import Subject
 from vd_core.methods.disen_mix import train_step
+from vd_core.settings import DisenMix
 from vd_core.training.data import FinetuningData, Labelled, build_data, draw_batch, encode_labelled
 from vd_core.training.losses import denoising_loss, separate_loss
 from vd_core.training.step import named_trainable, predict
 
 PER_SUBJECT, MIXED, WEAK_DENOISING = 2, 4, 0.5
+OWN = DisenMix(WEAK_DENOISING, stitch_prompt=True, visual_embedding=True, prior_preservation=False, regions=False)
 LossOf = Callable[..., torch.Tensor]
 
 
@@ -86,7 +88,7 @@ def as_the_example_trains(bench: Bench, dtype: torch.dtype) -> Bench:
 def our_loss(bench: Bench, generator: torch.Generator) -> torch.Tensor:
     """Eqs. 5 to 10 as we train: cached moments and image embeddings, one batched U-Net call."""
     batch = draw_batch(bench.data, generator, PER_SUBJECT, MIXED)
-    return train_step(bench.base, bench.parts, batch, generator, WEAK_DENOISING)["loss"]
+    return train_step(bench.base, bench.parts, batch, generator, OWN)["loss"]
 
 
 def literal_loss(bench: Bench, generator: torch.Generator) -> torch.Tensor:

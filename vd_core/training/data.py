@@ -1,5 +1,6 @@
 """What a finetuning learns from, encoded once: latents, image embeddings, token ids."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +9,7 @@ from PIL import Image
 from vd_core.bases.encode import embed_pictures, encode_pictures, tokenize
 from vd_core.bases.latents import Moments
 from vd_core.bases.stable_diffusion import Base
+from vd_core.inputs.scattering import Scattered
 
 
 @dataclass(frozen=True)
@@ -41,15 +43,18 @@ class Labelled:
 
 @dataclass(frozen=True)
 class FinetuningData:
-    """`instance`: the subjects' own pictures; `mixed`: D_mix (or HLR's picks) with E_I of each.
+    """`instance`: the subjects' own pictures; `mixed`: m pictures of all, D_mix (or HLR's picks) and those of cut-outs, with E_I of each.
 
-    `prompt_ids` `[subjects + 1, length]` holds the token ids of each P_i, and last P'_c (P_c in re-finetuning).
+    `prompt_ids` `[prompts, length]` holds the token ids of each P_i, then of P'_c (P_c in re-finetuning), then of P_c if there are cut-outs;
+    `mixed_prompts` `[m]` says which is whose. `boxes` `[m, subjects, 4]` has the subjects' places in pictures of cut-outs, 0 in the others; None without any.
     """
 
     instance: Labelled
     mixed: Moments
     image_embeds: torch.Tensor
     prompt_ids: torch.Tensor
+    mixed_prompts: torch.Tensor
+    boxes: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -67,27 +72,44 @@ def encode_labelled(base: Base, pictures: list[list[Image.Image]]) -> Labelled:
 
 
 def build_data(
-    base: Base, pictures: list[list[Image.Image]], mixed: list[Image.Image], instance_prompts: list[str], mixed_prompt: str
+    base: Base,
+    pictures: list[list[Image.Image]],
+    mixed: list[Image.Image],
+    instance_prompts: list[str],
+    mixed_prompt: str,
+    scattered: Sequence[Scattered] = (),
+    scattered_prompt: str = "",
 ) -> FinetuningData:
-    """Encode each subject's `pictures` and the `mixed` ones, all of the base's resolution; both encoders are let go."""
+    """Encode each subject's `pictures`, the `mixed` ones and the `scattered` ones, all of the base's resolution; both encoders are let go."""
+    together = [*mixed, *(Image.fromarray(s.picture) for s in scattered)]
+    first, last = len(instance_prompts), [scattered_prompt] if scattered else []
     data = FinetuningData(
         instance=encode_labelled(base, pictures),
-        mixed=encode_pictures(base, mixed),
-        image_embeds=embed_pictures(base, mixed),
-        prompt_ids=tokenize(base, [*instance_prompts, mixed_prompt]),
+        mixed=encode_pictures(base, together),
+        image_embeds=embed_pictures(base, together),
+        prompt_ids=tokenize(base, [*instance_prompts, mixed_prompt, *last]),
+        mixed_prompts=torch.tensor([first] * len(mixed) + [first + 1] * len(scattered), device=base.device),
+        boxes=place_scattered(len(mixed), len(instance_prompts), scattered).to(base.device) if scattered else None,
     )
     base.let_go("vae", "image_encoder")
     return data
 
 
+def place_scattered(before: int, subjects: int, scattered: Sequence[Scattered]) -> torch.Tensor:
+    """The subjects' boxes `[m, subjects, 4]`: none in the pictures `before`, then those of the scattered ones."""
+    return torch.cat([torch.zeros(before, subjects, 4), torch.tensor([s.boxes for s in scattered])])
+
+
 @dataclass(frozen=True)
 class Batch:
-    """Latents `[s + m, c, h, w]`: s instance pictures (`subject_ids` `[s]`), then m mixed ones (`image_embeds` `[m, d]`)."""
+    """Latents `[s + m, c, h, w]`: s instance pictures (`subject_ids` `[s]`), then m mixed ones (`image_embeds` `[m, d]`, `mixed_prompts` `[m]`, `boxes`)."""
 
     latents: torch.Tensor
     subject_ids: torch.Tensor
     image_embeds: torch.Tensor
     prompt_ids: torch.Tensor
+    mixed_prompts: torch.Tensor
+    boxes: torch.Tensor | None
 
 
 def draw_batch(data: FinetuningData, generator: torch.Generator, per_subject: int, mixed: int) -> Batch:
@@ -95,4 +117,5 @@ def draw_batch(data: FinetuningData, generator: torch.Generator, per_subject: in
     instance, subject_ids = data.instance.draw(per_subject, generator)
     mixed_ids = torch.randint(len(data.image_embeds), (mixed,), generator=generator).to(subject_ids.device)
     latents = torch.cat([instance, data.mixed.sample(mixed_ids, generator)])
-    return Batch(latents, subject_ids, data.image_embeds[mixed_ids], data.prompt_ids)
+    boxes = None if data.boxes is None else data.boxes[mixed_ids]
+    return Batch(latents, subject_ids, data.image_embeds[mixed_ids], data.prompt_ids, data.mixed_prompts[mixed_ids], boxes)

@@ -59,13 +59,21 @@ class SplitUNet(nn.Module):
         super().__init__()
         self.unet, self.samples = unet, samples
 
-    def forward(self, latents: torch.Tensor, timesteps: torch.Tensor, encoder_hidden_states: torch.Tensor) -> UNet2DConditionOutput:
-        """As the U-Net's own: latents `[b, c, h, w]`, timesteps `[b]`, embeddings `[b, n, d]`."""
+    def forward(
+        self,
+        latents: torch.Tensor,
+        timesteps: torch.Tensor,
+        encoder_hidden_states: torch.Tensor,
+        cross_attention_kwargs: dict[str, torch.Tensor] | None = None,
+    ) -> UNet2DConditionOutput:
+        """As the U-Net's own: latents `[b, c, h, w]`, timesteps `[b]`, embeddings `[b, n, d]`, and of the processors' tensors `[b, ...]`."""
+        more = cross_attention_kwargs or {}
 
-        def call(*part: torch.Tensor) -> torch.Tensor:
-            return self.unet(*part).sample
+        def call(latents: torch.Tensor, timesteps: torch.Tensor, texts: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
+            kwargs = dict(zip(more, others, strict=True)) if more else None
+            return self.unet(latents, timesteps, texts, cross_attention_kwargs=kwargs).sample
 
-        parts = zip(*(t.split(self.samples) for t in (latents, timesteps, encoder_hidden_states)), strict=True)
+        parts = zip(*(t.split(self.samples) for t in (latents, timesteps, encoder_hidden_states, *more.values())), strict=True)
         return UNet2DConditionOutput(torch.cat([checkpoint(call, *part, use_reentrant=False) for part in parts]))
 
 
@@ -92,7 +100,7 @@ def learn(
     prepared = dict(zip(parts, models, strict=True))
     if samples > trained_at_once(base):
         prepared["unet"] = SplitUNet(prepared["unet"], trained_at_once(base))
-    with training_attention(parts["unet"], base.device):
+    with training_attention(parts["unet"], base.device, settings.disen_mix.regions):
         trained = Trained(models, parameters, groups, samples, "finetuning")
         optimise(accelerator, trained, partial(loss_fn, prepared), schedule, progress, fingerprint, settings.validation)
 
