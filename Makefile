@@ -8,7 +8,7 @@ export DO_NOT_TRACK = 1
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 export DVC_NO_ANALYTICS = 1
 
-.PHONY: demo serve bench fullsize study evidence transfer test test-slow test-browser lint pretrain quality lock
+.PHONY: demo serve bench fullsize study evidence transfer beyond test test-slow test-browser lint pretrain quality lock
 demo: .venv/ready            ## the whole job on the embedded base: two toys in, videos of both out
 	env -u PREFECT_API_URL -u PREFECT_PROFILE -u PREFECT_PROFILES_PATH PREFECT_HOME=$(CURDIR)/.prefect $(BIN)/python -m flows.full run --combination toys --approval auto
 
@@ -47,6 +47,9 @@ evidence: .venv/ready        ## the methods and ablations side by side on held-o
 
 transfer: .venv/ready        ## motions of drawn clips given to the demo's subjects (after make demo): metrics/motion.json, docs/evidence.md
 	$(BIN)/python -m tasks.commands.transfer
+
+beyond: .venv/ready          ## regions, more subjects, events and motion from a clip on held-out toys: metrics/beyond.json, docs/regions.md
+	$(BIN)/python -m tasks.commands.beyond
 
 pretrain: .venv/ready        ## train the embedded base from nothing (hours); goes on where it was stopped
 	$(BIN)/python -m tasks.commands.pretrain

@@ -13,7 +13,7 @@ from tasks.shared.command import replaced_folder, run_stage
 from tasks.shared.judging import open_judges, require_judges
 from tasks.shared.likeness import explain_likeness
 from tasks.shared.paths import data_folder, run_folder
-from tasks.shared.scattering import scatter_pictures, write_scattered
+from tasks.shared.scattering import write_scattered
 from tasks.shared.sections import MixSection
 from vd_core.errors import InputError
 from vd_core.files import sha256_of, write_json
@@ -29,6 +29,7 @@ from vd_core.metrics.find_subject import find_subject
 from vd_core.metrics.judges import Judges
 from vd_core.metrics.nouns import known_noun
 from vd_core.metrics.report import to_unit
+from vd_core.metrics.scatter_subjects import scatter_pictures
 
 
 def mix(section: MixSection, name: str) -> None:

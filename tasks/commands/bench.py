@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from tasks.commands.bench_clips import generators_table, growth_table, judged_table, measure_generators
-from tasks.commands.bench_study import KEYS, measure_study
+from tasks.commands.bench_study import measure_study
 from tasks.settings import build_sections
 from tasks.shared.command import silence_libraries
 from tasks.shared.documents import as_table, fill_table
@@ -190,12 +190,21 @@ def speed_table(figures: dict) -> str:
     return as_table(head, rows)
 
 
+def measure_training(combination: str, pairs: int, steps: int) -> dict:
+    """All figures of the training step."""
+    dtype = read_dtype(combination)
+    bench = open_bench(combination)
+    figures = {name: measure(bench, name, combination, dtype, pairs, steps) for name in FIGURES}
+    return figures | {"matmul_share": figures["train_vs_literal"]["matmul_share"]}
+
+
 def main(
     combination: Annotated[str, typer.Argument(help="whose pictures")] = "toys",
     pairs: Annotated[int, typer.Option(help="alternating pairs of each comparison")] = 7,
     steps: Annotated[int, typer.Option(help="steps of each measurement")] = 15,
     only: Annotated[
-        Literal["study"] | None, typer.Option(help="study: how long the profile quick takes, and nothing else; up to two hours")
+        Literal["training", "generators", "study"] | None,
+        typer.Option(help="one part, the others' figures stay; study: how long the profile quick takes, up to two hours, in no other run"),
     ] = None,
     memory_of: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
@@ -208,16 +217,16 @@ def main(
     if memory_of:
         say_memory(combination, memory_of)
         return
-    dtype = read_dtype(combination)
-    bench = open_bench(combination)
-    figures = {name: measure(bench, name, combination, dtype, pairs, steps) for name in FIGURES}
-    figures["matmul_share"] = figures["train_vs_literal"]["matmul_share"]
-    figures |= measure_generators(combination, pairs)
-    write_json(OUT, figures | {key: kept[key] for key in KEYS if key in kept})
-    fill_table(DOCUMENT, "bench", speed_table(figures))
-    fill_table(DOCUMENT, "clips", generators_table(figures))
-    fill_table(DOCUMENT, "judged", judged_table(figures))
-    fill_table(DOCUMENT, "growth", growth_table(figures))
+    if only != "generators":
+        figures = measure_training(combination, pairs, steps)
+        write_json(OUT, kept := kept | figures)
+        fill_table(DOCUMENT, "bench", speed_table(figures))
+    if only != "training":
+        figures = measure_generators(combination, pairs)
+        write_json(OUT, kept | figures)
+        fill_table(DOCUMENT, "clips", generators_table(figures))
+        fill_table(DOCUMENT, "judged", judged_table(figures))
+        fill_table(DOCUMENT, "growth", growth_table(figures))
     print(OUT.read_text())
 
 

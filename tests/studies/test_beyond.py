@@ -1,0 +1,98 @@
+"""The study of what goes beyond the paper: its measures on drawings whose answer is known, its arms on a small base, its report."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tasks.commands.beyond import BEST, GOALS, PLAN, build_report, collect, describe, settings_of
+from tests.helpers.imports import ROOT
+from tests.helpers.training import make_settings
+from vd_core.customisation.lora import LORA_FILE
+from vd_core.studies.beyond import ARMS, draw_truth, finetune, load_plan, read_crowd, run_crowd
+from vd_core.studies.beyond_clips import in_order
+from vd_core.studies.evidence import Jury, load_jury
+from vd_core.toybox.world.draw import draw_scene
+from vd_core.toybox.world.scenes import HELD_OUT, Scene, Toy
+
+TOYS = {"cat": ("red", "pink", "striped"), "robot": ("orange", "yellow", "plain"), "bear": ("green", "orange", "spotted")}
+
+
+@pytest.fixture(scope="module")
+def jury() -> Jury:
+    return load_jury(ROOT / "models/toybox")
+
+
+def test_every_toy_of_the_plan_is_held_out_and_no_crowd_has_a_color_twice() -> None:
+    plan = load_plan(ROOT / PLAN)
+    for toys in (*plan.crowds.values(), *plan.pairs.values()):
+        assert set(toys.values()) <= set(HELD_OUT)
+        assert len({looks[0] for looks in toys.values()}) == len(toys)
+
+
+def test_toys_in_their_own_colors_are_bound_and_in_each_others_not(jury: Jury) -> None:
+    pictures = draw_truth(TOYS, 8)
+    right = read_crowd(jury, pictures, TOYS)
+    exchanged = read_crowd(jury, pictures, dict(zip(TOYS, [*list(TOYS.values())[1:], TOYS["cat"]], strict=True)))
+    assert np.mean([r["bound"] for r in right]) >= 0.75 and np.mean([r["binding"] for r in right]) >= 0.9
+    assert sum(r["bound"] for r in exchanged) == 0 and [r["present"] for r in exchanged] == [r["present"] for r in right]
+
+
+def test_a_missing_toy_is_not_present(jury: Jury) -> None:
+    pictures = draw_truth({k: TOYS[k] for k in ("cat", "robot")}, 4)
+    assert sum(r["present"] + r["bound"] for r in read_crowd(jury, pictures, TOYS)) == 0
+
+
+def test_the_order_of_events_is_read_from_both_halves(jury: Jury) -> None:
+    def frame(place: str) -> torch.Tensor:
+        drawn, _ = draw_scene(Scene((Toy("cat", "red", "pink", "plain", x=0.5, ground=0.85, size=0.4),), place, seed=4))
+        return torch.from_numpy(drawn).permute(2, 0, 1) / 255
+
+    clip = torch.stack([frame("forest")] * 8 + [frame("beach")] * 8)
+    assert in_order(jury, clip, "in the forest", "on the beach")
+    assert not in_order(jury, clip.flip(0), "in the forest", "on the beach")
+    assert not in_order(jury, torch.stack([frame("forest")] * 16), "in the forest", "on the beach")
+
+
+@pytest.mark.parametrize("kind", ["sd1"], indirect=True)
+def test_arms_draw_from_the_same_noise_and_differ(base_folders: dict[str, Path], kind: str, jury: Jury, tmp_path: Path) -> None:
+    plan = load_plan(ROOT / PLAN)
+    small = plan.__class__(**{**plan.__dict__, "pictures": 2, "num_inference_steps": 4})
+    finetune(base_folders[kind], jury, TOYS, make_settings(schedule={"steps": 1}), 2, 0, tmp_path / "weights")
+    assert (tmp_path / "weights" / LORA_FILE).is_file()
+    sheets = {}
+    for name in ("plain", BEST, "plain again"):
+        sheet = tmp_path / f"{name}.jpg"
+        rows = run_crowd(base_folders[kind], jury, TOYS, small, ARMS[name.removesuffix(" again")], 4.0, tmp_path / "weights", sheet)
+        assert len(rows) == 2 and set(rows[0]) == {"bound", "present", "binding"}
+        sheets[name] = sheet.read_bytes()
+    assert sheets["plain"] == sheets["plain again"] != sheets[BEST]
+
+
+def test_the_report_names_the_best_arm_and_plain() -> None:
+    plan = load_plan(ROOT / PLAN)
+    crowd = {arm: [{"bound": v, "present": 1.0, "binding": v}] * 4 for arm, v in zip(ARMS, (0.25, 0.5, 0.5, 1.0), strict=True)}
+    pair = {
+        kind: {"plain": [{kind: 0.0}] * 2, BEST: [{kind: 0.75}] * 2} for kind in ("own_action", "event_order", "long_drift", "zero_motion")
+    }
+    found = {name: {"crowd": crowd} for name in plan.crowds} | dict.fromkeys(plan.pairs, pair)
+    report = build_report(collect(found, plan))
+    assert set(GOALS) <= set(report)
+    four = report["four_bound"]
+    assert (four["value"], four["plain"]["value"], four["goal"], four["n"], four["samples"]) == (1.0, 0.25, 0.5, 3, 12)
+    assert report["own_action"]["value"] == 0.75 and report["own_action"]["plain"]["value"] == 0.0
+
+
+def test_intervals_are_over_combinations() -> None:
+    """Twenty-four pictures of one finetuning are no twenty-four answers."""
+    wide, narrow = describe([[0.0] * 24, [1.0] * 24]), describe([[0.0, 1.0] * 12, [1.0, 0.0] * 12])
+    assert wide["ci95"] == [0.0, 1.0] and narrow["ci95"] == [0.5, 0.5]
+
+
+@pytest.mark.parametrize(("trained", "regions"), [("strips", False), ("cutouts", False), ("regions", True)])
+def test_only_the_last_arm_trains_through_regions(trained: str, regions: bool) -> None:
+    class Merged:
+        finetune = make_settings()
+
+    assert settings_of(Merged, trained).disen_mix.regions == regions

@@ -1,0 +1,146 @@
+"""What goes beyond the paper, on the drawn world: the plan, the finetunings, and pictures of three to six held-out toys."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+import yaml
+from PIL import Image
+
+from vd_core.bases.encode import embed_prompts
+from vd_core.bases.stable_diffusion import Base, folder_source, load_base
+from vd_core.customisation.load import load_customisation
+from vd_core.generation.guides import build_guides
+from vd_core.generation.layouts import count_layouts, place_automatically
+from vd_core.generation.pictures import generate_latents, show
+from vd_core.inputs.pictures import contact_sheet
+from vd_core.inputs.prompts import scene_prompt
+from vd_core.inputs.scenes import Scene
+from vd_core.inputs.subjects import Subject
+from vd_core.methods import disen_mix
+from vd_core.metrics.scatter_subjects import scatter_pictures
+from vd_core.seeds import seed_for
+from vd_core.settings import Settings
+from vd_core.studies.evidence import Jury, Toys, draw_toys, mix
+from vd_core.studies.transfer import Drawn
+from vd_core.toybox.reading.binding import attribute_binding
+from vd_core.toybox.reading.reader import read_picture
+from vd_core.toybox.world.draw import draw_scene
+from vd_core.toybox.world.scenes import BACKGROUNDS, Toy
+from vd_core.toybox.world.scenes import Scene as Drawing
+from vd_core.training.loop import Progress
+
+Trained = Literal["strips", "cutouts", "regions"]
+"""What a finetuning learns from: strips alone (VideoDreamer's own), cut-outs too, cut-outs through their regions too."""
+Rows = list[dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way: what is `trained`, whether pictures are drawn with regions, and whether a region's prompt repeats its subject."""
+
+    trained: Trained
+    placed: bool
+    repeat: bool
+
+
+ARMS = {
+    "plain": Arm("strips", False, False),
+    "cut-outs": Arm("cutouts", False, False),
+    "regions in sampling": Arm("cutouts", True, True),
+    "regions in training": Arm("regions", True, False),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """benchmarks/beyond.yaml."""
+
+    training_seed: int
+    cutouts: int
+    num_inference_steps: int
+    pictures: int
+    clips: int
+    places: list[str]
+    actions: list[list[tuple[str, str]]]
+    events: list[tuple[str, str]]
+    references: list[Drawn]
+    crowds: dict[str, Toys]
+    pairs: dict[str, Toys]
+
+
+def load_plan(path: Path) -> Plan:
+    """Read the plan."""
+    content = yaml.safe_load(path.read_text())
+    toys = {k: {name: as_toys(own) for name, own in content.pop(k).items()} for k in ("crowds", "pairs")}
+    references = [Drawn(r["path"], as_toys(r["toys"]), r["place"], r["seed"]) for r in content.pop("references")]
+    return Plan(**content, **toys, references=references)
+
+
+def as_toys(raw: dict[str, list[str]]) -> Toys:
+    """Kinds and their looks."""
+    return {kind: (looks[0], looks[1], looks[2]) for kind, looks in raw.items()}
+
+
+def finetune(folder: Path, jury: Jury, toys: Toys, settings: Settings, strips: int, cutouts: int, target: Path) -> None:
+    """Finetune the base in `folder` for `toys` by Disen-Mix on `strips` mixed pictures and `cutouts` scattered ones; the weights go into `target`."""
+    base = load_base(folder_source(folder), torch.device("cpu"))
+    subjects, pictures = draw_toys(toys, base)
+    seed = settings.schedule.seed
+    scattered = scatter_pictures(jury.judges, subjects, pictures, cutouts, seed, base.resolution)
+    progress = Progress(target / "progress")
+    disen_mix.finetune(base, subjects, pictures, mix(pictures, strips, seed), settings, progress, target, scattered)
+
+
+def open_customised(folder: Path, toys: Toys, weights: Path) -> tuple[Base, list[Subject]]:
+    """The base with a finetuning's weights, and its subjects."""
+    base = load_base(folder_source(folder), torch.device("cpu"))
+    load_customisation(base, weights)
+    return base, draw_toys(toys, base)[0]
+
+
+def draw_crowd(base: Base, subjects: list[Subject], plan: Plan, arm: Arm, guidance_scale: float) -> list[Image.Image]:
+    """Pictures of all subjects at the plan's places, the same seeds for all arms; placed ones in every layout in turn."""
+    places = [plan.places[i % len(plan.places)] for i in range(plan.pictures)]
+    seeds, layouts = [seed_for("crowd", i) for i in range(plan.pictures)], count_layouts(len(subjects))
+    scenes = [Scene(place, {s.name: "" for s in subjects} if arm.placed else {}, None, False, ()) for place in places]
+    turns = [i // len(plan.places) % layouts for i in range(plan.pictures)]
+    regions = build_guides(base, subjects, scenes, turns, 1, arm.repeat).regions
+    embeds = embed_prompts(base, [scene_prompt(subjects, place) for place in places])
+    return show(base, generate_latents(base, embeds, seeds, plan.num_inference_steps, guidance_scale, regions))
+
+
+def read_crowd(jury: Jury, pictures: list[Image.Image], toys: Toys) -> Rows:
+    """A row a picture: `bound` if every toy is there in its own color, `present` if every kind is there, and the share of toys that are bound."""
+    rows = [attribute_binding(read_picture(jury.judges, jury.reader, picture), toys) for picture in pictures]
+    return [{"bound": float(r["binding"] == 1), "present": float(r["absent"] == 0), "binding": r["binding"]} for r in rows]
+
+
+def run_crowd(folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, guidance_scale: float, weights: Path, sheet: Path) -> Rows:
+    """One arm's pictures of one crowd, as a contact sheet too."""
+    base, subjects = open_customised(folder, toys, weights)
+    pictures = draw_crowd(base, subjects, plan, arm, guidance_scale)
+    contact_sheet([pictures[i : i + 8] for i in range(0, len(pictures), 8)]).save(sheet, quality=90)
+    return read_crowd(jury, pictures, toys)
+
+
+def draw_truth(toys: Toys, count: int) -> list[Image.Image]:
+    """The world's own drawings of the same toys, in their automatic boxes: what the jury reads in them is the ceiling."""
+    pictures = []
+    for i in range(count):
+        boxes = place_automatically(len(toys), i % count_layouts(len(toys)))
+        drawn = [
+            Toy(kind, *looks, x=(box[0] + box[2]) / 2, ground=box[3] - 0.03, size=0.85 * min(box[2] - box[0], box[3] - box[1]))
+            for (kind, looks), box in zip(toys.items(), boxes, strict=True)
+        ]
+        place = list(BACKGROUNDS)[i % len(BACKGROUNDS)]
+        pictures.append(Image.fromarray(draw_scene(Drawing(tuple(drawn), place, seed_for("drawing", i) % 2**31))[0]))
+    return pictures
+
+
+def run_known(folder: Path, jury: Jury, toys: Toys, plan: Plan, guidance_scale: float) -> Rows:
+    """What the base itself draws when the toys' colors are said in words, without any finetuning."""
+    base = load_base(folder_source(folder), torch.device("cpu"))
+    subjects = [Subject(kind, kind, looks[0], Path()) for kind, looks in toys.items()]  # "a red cat, a blue car"
+    return read_crowd(jury, draw_crowd(base, subjects, plan, ARMS["plain"], guidance_scale), toys)

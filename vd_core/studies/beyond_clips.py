@@ -1,0 +1,121 @@
+"""What goes beyond the paper, in clips of two held-out toys: own actions, events in order, long clips, motion from a reference."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from vd_core.bases.encode import embed_prompts
+from vd_core.bases.stable_diffusion import Base, folder_source, load_base
+from vd_core.generation.customised import Generate, customise_animatediff, customise_text2video_zero
+from vd_core.generation.guides import build_guides
+from vd_core.inputs.clip_motion import find_motion
+from vd_core.inputs.pictures import to_pictures
+from vd_core.inputs.scenes import Scene, spoken_prompt, whole_prompt
+from vd_core.inputs.subjects import Subject
+from vd_core.metrics.fidelity import match_frames, refer_to, score_frames
+from vd_core.metrics.motion_path import path_correlation
+from vd_core.metrics.report import to_unit
+from vd_core.seeds import seed_for
+from vd_core.settings import Sampling
+from vd_core.studies.beyond import Arm, Plan, Rows
+from vd_core.studies.evidence import Jury, Toys, draw_toys
+from vd_core.studies.transfer import draw_reference, track
+from vd_core.toybox.reading.action_binding import action_binding
+from vd_core.toybox.world.draw import CLIP_FRAMES
+from vd_core.toybox.world.paths import path_of
+from vd_core.toybox.world.scenes import BACKGROUNDS
+
+LONG, ENDS = 64, 16
+"""Frames of a long clip, and how many of its first and last are compared."""
+STRENGTH, ZERO_FRAMES, ZERO_STEPS, T_FORWARD, T_WARP = (12.0, 12.0), 8, 25, 20, 19
+"""Text2Video-Zero, as the embedded base's preset has it."""
+
+
+def open_animatediff(folder: Path, toys: Toys, weights: Path, frames: int, sampling: Sampling) -> tuple[Base, list[Subject], Generate]:
+    """AnimateDiff with a finetuning's weights: the base, the subjects, the generator."""
+    base = load_base(folder_source(folder), torch.device("cpu"))
+    subjects, _ = draw_toys(toys, base)
+    generate = customise_animatediff(base, weights, frames, sampling.num_inference_steps, sampling.guidance_scale, False)
+    return base, subjects, generate
+
+
+def draw_clips(
+    base: Base, subjects: list[Subject], generate: Generate, scenes: list[Scene], seeds: list[int], arm: Arm, frames: int
+) -> torch.Tensor:
+    """One clip a scene and seed, in 0..1: `[n, f, 3, h, w]`; without regions and events the whole scene is said in one sentence."""
+    prompts = [whole_prompt(subjects, s) if arm.placed else spoken_prompt(subjects, s) for s in scenes]
+    guides = build_guides(base, subjects, scenes, [0] * len(scenes), frames, arm.repeat) if arm.placed else None
+    clips = [
+        generate(embed_prompts(base, prompts[i : i + 1]), seeds[i : i + 1], guides=guides and guides.of([i])) for i in range(len(scenes))
+    ]
+    return (torch.cat(clips).float() + 1) / 2
+
+
+def run_actions(folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, sampling: Sampling, weights: Path) -> Rows:
+    """`own_action`: the share of toys that do what their own words say; a row a clip."""
+    base, subjects, generate = open_animatediff(folder, toys, weights, CLIP_FRAMES, sampling)
+    wanted = [actions for actions in plan.actions for _ in range(plan.clips)]
+    places = [plan.places[i % len(plan.places)] for i in range(len(wanted))]
+    said = [{s.name: words for s, (words, _) in zip(subjects, actions, strict=True)} for actions in wanted]
+    scenes = [Scene(place, own, None, False, ()) for place, own in zip(places, said, strict=True)]
+    clips = draw_clips(base, subjects, generate, scenes, [seed_for("action", i) for i in range(len(scenes))], arm, CLIP_FRAMES)
+    motions = [{kind: motion for kind, (_, motion) in zip(toys, actions, strict=True)} for actions in wanted]
+    return [{"own_action": action_binding(jury.judges, jury.reader, c, m)} for c, m in zip(clips, motions, strict=True)]
+
+
+def run_events(folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, sampling: Sampling, weights: Path) -> Rows:
+    """`event_order`: 1 if most frames before the turn show the first place, and most after it the second; a row a clip."""
+    base, subjects, generate = open_animatediff(folder, toys, weights, CLIP_FRAMES, sampling)
+    turns = [turn for turn in plan.events for _ in range(plan.clips)]
+    scenes = [Scene(first, {}, None, False, ((0, first), (None, second))) for first, second in turns]
+    clips = draw_clips(base, subjects, generate, scenes, [seed_for("event", i) for i in range(len(scenes))], arm, CLIP_FRAMES)
+    return [{"event_order": float(in_order(jury, clip, *turn))} for clip, turn in zip(clips, turns, strict=True)]
+
+
+@torch.no_grad()
+def in_order(jury: Jury, clip: torch.Tensor, first: str, second: str) -> bool:
+    """Whether most frames of a clip's first half show the `first` place and most of its second half the `second`."""
+    names, half = list(BACKGROUNDS.values()), len(clip) // 2
+    read = np.array([names[i] for i in jury.reader.read_backgrounds(clip).argmax(1).tolist()])
+    return bool((read[:half] == first).mean() > 0.5 and (read[half:] == second).mean() > 0.5)
+
+
+def run_long(folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, sampling: Sampling, weights: Path) -> Rows:
+    """`long_drift`: the fidelity of the last ENDS of LONG frames over that of the first ENDS; a row a clip."""
+    base, subjects, generate = open_animatediff(folder, toys, weights, LONG, sampling)
+    _, pictures = draw_toys(toys, base)
+    known = [refer_to(jury.judges, s.class_noun, to_unit(own)) for s, own in zip(subjects, pictures, strict=True)]
+    scenes = [Scene(f"are jumping {place}", {}, None, False, ()) for place in plan.places[: plan.clips]]
+    rows = []
+    for clip in draw_clips(base, subjects, generate, scenes, [seed_for("long", i) for i in range(len(scenes))], arm, LONG):
+        first, last = (np.nan_to_num(score_frames(match_frames(jury.judges, part, known))).mean() for part in (clip[:ENDS], clip[-ENDS:]))
+        rows.append({"long_drift": float(last / max(first, 1e-6)), "first": float(first)})
+    return rows
+
+
+def run_zero_motion(folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, sampling: Sampling, weights: Path) -> Rows:
+    """`zero_motion`: correlation of each toy's path with the reference's, in Text2Video-Zero; with `placed` it takes the clip's motion. A row a toy."""
+    base = load_base(folder_source(folder), torch.device("cpu"))
+    subjects, _ = draw_toys(toys, base)
+    generate = customise_text2video_zero(
+        base, weights, ZERO_FRAMES, ZERO_STEPS, sampling.guidance_scale, STRENGTH, T_FORWARD, T_WARP, False
+    )
+    rows = []
+    for i, drawn in enumerate(plan.references):
+        chosen = np.linspace(0, CLIP_FRAMES - 1, ZERO_FRAMES).round().astype(int)
+        reference = draw_reference(drawn)[chosen]
+        motion = (
+            find_motion(to_pictures(torch.from_numpy(reference).permute(0, 3, 1, 2) / 127.5 - 1), len(subjects)) if arm.placed else None
+        )
+        actions = {s.name: "" for s in subjects} if arm.placed else {}
+        scenes = [Scene(place, actions, None, False, ()) for place in plan.places[: plan.clips]]
+        guides = build_guides(base, subjects, scenes, [0] * len(scenes), ZERO_FRAMES, arm.repeat, STRENGTH, motion)
+        prompts = [whole_prompt(subjects, scene) for scene in scenes]
+        seeds = [seed_for("zero", i, k) for k in range(len(scenes))]
+        clips = (generate(embed_prompts(base, prompts), seeds, guides=guides).float().cpu() + 1) / 2
+        path = path_of(drawn.path)[chosen] * [1, -1]
+        for clip in clips:
+            middles, _ = track(jury, clip, list(toys))
+            rows += [{"zero_motion": path_correlation(middles[kind], path)} for kind in toys]
+    return rows
