@@ -66,8 +66,9 @@ def test_other_colors_are_one_draw_for_all_frames() -> None:
 
 def test_what_is_cut_out_has_no_holes() -> None:
     """A cat's eyes had the color of the wall behind it."""
-    outline = np.zeros((20, 20, 1), np.float32)
-    outline[4:16, 4:16] = 1
-    outline[8:11, 8:11] = 0
-    filled = fill_holes(outline)
-    assert (filled[4:16, 4:16] == 1).all() and filled.sum() == 144
+    cutout = np.full((20, 20, 4), 90, np.uint8)
+    cutout[..., 3] = 0
+    cutout[4:16, 4:16, 3] = 255
+    cutout[8:11, 8:11, 3] = 0
+    filled = fill_holes(cutout)
+    assert (filled[4:16, 4:16, 3] == 255).all() and filled[..., 3].sum() == 144 * 255 and (filled[..., :3] == 90).all()

@@ -48,6 +48,16 @@ ROOT = Path(__file__).parents[2]
         ("    sampling_round: 0", "    sampling_round: 0\n    method: magic", r"method: input should be 'disen_mix'"),
         ("    sampling_round: 0", "    sampling_round: 0\n    hlr: {candidates: 1}", r"hlr\.candidates must be at least hlr\.min_picks"),
         ("    sampling_round: 0", "    sampling_round: 0\n    render: {t_warp: 45}", r"t_warp < render\.t_forward"),
+        (
+            "    sampling_round: 0",
+            "    sampling_round: 0\n    finetune: {disen_mix: {regions: true}}",
+            r"needs pictures of cut-outs, and mix\.cutouts is 0",
+        ),
+        (
+            "    sampling_round: 0",
+            "    sampling_round: 0\n    method: svdiff\n    mix: {cutouts: 4}",
+            r"mix\.cutouts is for method: disen_mix alone",
+        ),
     ],
 )
 def test_wrong_settings_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, message: str) -> None:

@@ -8,7 +8,9 @@ import torch
 from PIL import Image, ImageDraw
 
 from tasks.shared.prepared import read_mixed, read_prepared
+from tasks.shared.scattering import read_scattered
 from tests.helpers.workspace import change, run_stages
+from vd_core.errors import InputError
 from vd_core.inputs.pictures import LABEL, load_square
 from vd_core.metrics.nouns import known_noun
 
@@ -79,3 +81,49 @@ def test_a_noun_of_several_words_is_what_its_last_words_name(kind: str) -> None:
     labels = ("background", "cat", "bear", "teddy bear")
     known = {"cat": "cat", "Tabby cat": "cat", "brown teddy bear": "teddy bear", "bear plushie": None, "plushie": None}
     assert {noun: known_noun(labels, noun) for noun in known} == known
+
+
+def mark_red(folder: str) -> None:
+    """A red square in every picture of a subject."""
+    for path in Path("data/toys", folder).glob("*.png"):
+        picture = Image.open(path).convert("RGB")
+        ImageDraw.Draw(picture).rectangle((20, 20, 40, 44), fill="red")
+        picture.save(path)
+
+
+def see_both(judges, frames: torch.Tensor) -> list[dict[str, torch.Tensor]]:
+    """The same red, as a dog and as a car."""
+    found = see_red(judges, frames)
+    for own in found:
+        own["boxes"], own["scores"] = own["boxes"].repeat(2, 1), own["scores"].repeat(2)
+        own["labels"] = torch.tensor([judges.labels.index("dog"), judges.labels.index("car")])[: len(own["boxes"])]
+    return found
+
+
+def test_subjects_are_cut_out_and_learned_in_their_boxes(workspace: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vd_core.metrics.find_subject.detect", see_both)
+    mark_red("dog")
+    mark_red("car")
+    change("mix", {"cutouts": 3})
+    change("finetune", {"disen_mix": {"regions": True}})
+    run_stages("mix", "finetune")
+    scattered = read_scattered(Path("runs/toys/mix/mixed/cutouts"))
+    assert len(scattered) == 3 and len(read_mixed("toys")) == 24
+    for own in scattered:
+        red = (own.picture[..., 0] > 150) & (own.picture[..., 1] < 90)
+        inside = np.zeros_like(red)
+        for x1, y1, x2, y2 in (np.array(own.boxes) * 16).round().astype(int):
+            assert red[y1:y2, x1:x2].any()
+            inside[y1:y2, x1:x2] = True
+        assert not (red & ~inside).any()
+    before = Path("runs/toys/finetune/pytorch_lora_weights.safetensors").read_bytes()
+    change("finetune", {"disen_mix": {"regions": False}})
+    run_stages("finetune")
+    assert Path("runs/toys/finetune/pytorch_lora_weights.safetensors").read_bytes() != before
+
+
+def test_what_is_found_nowhere_cannot_be_cut_out(workspace: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vd_core.metrics.find_subject.detect", see_red)
+    change("mix", {"cutouts": 3})
+    with pytest.raises(InputError, match=r"^data/toys/dog: no dog is found in any picture, so none can be cut out; set mix\.cutouts to 0$"):
+        run_stages("mix")

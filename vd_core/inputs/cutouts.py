@@ -54,17 +54,17 @@ def find_outline(picture: np.ndarray, boxes: np.ndarray, place: np.ndarray) -> n
     return cv2.GaussianBlur((mask == cv2.GC_PR_FGD).astype(np.float32), (3, 3), 0)[..., None]
 
 
-def fill_holes(outline: np.ndarray) -> np.ndarray:
-    """An outline `[h, w, 1]`, 1 within what it closes in."""
-    edges, _ = cv2.findContours((outline[..., 0] > 0.5).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    inside = cv2.drawContours(np.zeros(outline.shape[:2], np.uint8), edges, -1, 1, cv2.FILLED)
-    inner = cv2.erode(inside, np.ones((3, 3), np.uint8))[..., None]
-    return np.maximum(outline, inner.astype(outline.dtype))
+def fill_holes(cutout: np.ndarray) -> np.ndarray:
+    """An RGBA cut-out that hides what its outline closes in: eyes may have the colors of what was behind."""
+    edges, _ = cv2.findContours((cutout[..., 3] > 127).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    inside = cv2.drawContours(np.zeros(cutout.shape[:2], np.uint8), edges, -1, 255, cv2.FILLED)
+    inner = cv2.erode(inside, np.ones((3, 3), np.uint8))
+    return np.dstack([cutout[..., :3], np.maximum(cutout[..., 3], inner)])
 
 
 def cut_out(picture: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """What stands in a box `[4]` of a picture, uint8 RGBA as large as the box, without holes: eyes may have the colors of what is behind."""
-    alpha = fill_holes(find_outline(picture, box[None], empty_place(picture, box[None])))
+    """What stands in a box `[4]` of a picture, uint8 RGBA as large as the box."""
+    alpha = find_outline(picture, box[None], empty_place(picture, box[None]))
     x1, y1, x2, y2 = np.asarray(box).round().astype(int)
     whole = np.dstack([picture, (255 * alpha).round().astype(np.uint8)])
     return whole[max(y1 - 1, 0) : y2 + 2, max(x1 - 1, 0) : x2 + 2]

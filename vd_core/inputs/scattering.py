@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from vd_core.inputs.cutouts import cover, cut_out, empty_place
+from vd_core.inputs.cutouts import cover, cut_out, empty_place, fill_holes
 from vd_core.inputs.scenes import Box
 
 SIDE = 0.8
@@ -44,7 +44,7 @@ def take_apart(pictures: list[np.ndarray], boxes: list[np.ndarray | None]) -> Pi
     """The pieces of pictures whose subject stands in `boxes` `[4]`; those without a box are left out."""
     found = [(picture, box) for picture, box in zip(pictures, boxes, strict=True) if box is not None]
     free = [(picture, box) for picture, box in found if cover(picture.shape, box[None]).mean() <= MOST_HIDDEN]
-    return Pieces([cut_out(picture, box) for picture, box in found], [place_without(picture, box) for picture, box in free])
+    return Pieces([fill_holes(cut_out(picture, box)) for picture, box in found], [place_without(picture, box) for picture, box in free])
 
 
 def place_without(picture: np.ndarray, box: np.ndarray) -> np.ndarray:
