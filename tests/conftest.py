@@ -14,12 +14,15 @@ torch.set_num_threads(1)
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the processes that tests start
 
 
+SECOND_IS_SLOW = ("tasks", "methods", "training", "studies")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole stages on the second kind of base are slow tests; what is below the stages meets both kinds in `make test`."""
+    """Stages, trainings and studies on the second kind of base are slow tests; bases, generators and files meet both kinds in `make test`."""
     for item in items:
         chosen = getattr(item, "callspec", None)
-        if chosen and "workspace" in getattr(item, "fixturenames", ()) and chosen.params.get("kind") == "sd2":
+        if chosen and chosen.params.get("kind") == "sd2" and item.path.parent.name in SECOND_IS_SLOW:
             item.add_marker(pytest.mark.slow)
 
 

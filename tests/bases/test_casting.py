@@ -43,6 +43,7 @@ def test_tied_weights_stay_tied_and_whole() -> None:
     assert torch.equal(model[1].weight, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="pages are given back on Linux alone")
 def test_a_mapped_file_does_not_stay_while_it_is_cast(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"

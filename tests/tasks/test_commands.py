@@ -47,6 +47,7 @@ def test_a_kill_while_writing_leaves_the_last_good_output(tmp_path: Path, monkey
     assert (target / "a").read_text() == "old"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sd1"], indirect=True)
 def test_the_command_line_says_one_line_and_exits_1(workspace: Path) -> None:
     run_stages()
@@ -100,6 +101,7 @@ def test_an_interrupt_that_a_library_takes_for_another_error_is_one_line(tmp_pat
     assert (done.stdout, done.stderr, done.returncode) == ("", "interrupted\n", -signal.SIGINT)
 
 
+@pytest.mark.slow
 def test_the_last_line_of_a_traceback_is_whole() -> None:
     """A framed traceback cut its last line at 80 characters, and the flow says that line."""
     program = "from tasks.shared.command import run_command; run_command(lambda name: {}['x' * 200])"

@@ -109,6 +109,7 @@ def test_every_word_is_one_token() -> None:
     assert words <= set(vocabulary())
 
 
+@pytest.mark.slow
 def test_every_process_has_the_same_tokenizer() -> None:
     code = "from vd_core.toybox.pretraining.tokens import build_tokenizer; print(sorted(build_tokenizer().get_vocab().items()))"
     said = {subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout for _ in range(2)}
