@@ -103,9 +103,9 @@ def session_of(leader: int) -> dict[int, bytes]:
 
 
 def ray_workers(own: Groups) -> list[int]:
-    """The processes of Ray's head that compute now."""
+    """The processes of Ray's head that compute a task now; its agents are called ray:: too, and the head ends with them."""
     commands = session_of(own.running["head"].pid)
-    return [pid for pid, command in commands.items() if command.startswith(b"ray::") and b"IDLE" not in command]
+    return [pid for pid, command in commands.items() if command.startswith(b"ray::compute")]
 
 
 def wait_until(true: Callable[[], bool], seconds: float, what: str) -> None:
