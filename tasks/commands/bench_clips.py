@@ -169,7 +169,13 @@ def generators_table(figures: dict) -> str:
     for generator, name in NAMES.items():
         shipped, same, fast = figures[name], figures[f"{name}_same"], figures["fast_mode"][generator]
         rows.append(
-            [f"`{name}`", ratio_of(shipped), ratio_of(same), ratio_of(fast), f"{shipped['peak_mb']['ours']:.0f}; {shipped['peak_mb']['peer']:.0f}"]
+            [
+                f"`{name}`",
+                ratio_of(shipped),
+                ratio_of(same),
+                ratio_of(fast),
+                f"{shipped['peak_mb']['ours']:.0f}; {shipped['peak_mb']['peer']:.0f}",
+            ]
         )
     return as_table(["", "as both ship", "`_same`: equal settings", "`fast_mode`", "peak MB: ours; peer"], rows)
 

@@ -35,12 +35,14 @@ class RegionAttention:
             attended = others = self.look(attn, query, whole)
             for mask, text in zip(position_masks(boxes, hidden_states.shape[1]).unbind(1), own, strict=True):
                 attended = attended + mask[..., None].to(others.dtype) * (self.look(attn, query, text) - others)
+        assert attn.to_out is not None
         for layer in attn.to_out:
             attended = layer(attended)
         return attended
 
     def look(self, attn: Attention, query: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """Queries `[b, heads, n, d]` on `x` `[b, m, c]`: `[b, n, heads d]`."""
+        assert attn.to_k is not None and attn.to_v is not None
         key, value = split(attn, attn.to_k(x)), split(attn, attn.to_v(x))
         if self.plain:
             attended = (attn.scale * query @ key.transpose(2, 3)).softmax(3) @ value
