@@ -20,6 +20,7 @@ from tasks.shared.command import silence_libraries
 from tasks.shared.documents import as_table, fill_table
 from tasks.shared.params import Merged
 from tasks.shared.paths import CACHE
+from tasks.studies.code import hash_code
 from vd_core.files import fingerprint_of, sha256_of, write_json
 from vd_core.metrics.intervals import DRAWS, with_interval
 from vd_core.settings import Sampling
@@ -65,7 +66,7 @@ def settings_of(merged: Merged, trained: Trained) -> Any:
 
 
 def train_once(base: Path, plan: Plan, toys: Toys, trained: Trained, weights: str) -> Path:
-    """The folder of a finetuning's weights, made unless they stand."""
+    """The folder of a finetuning's weights, made unless they stand. `weights` is a hash of the base's and of the code."""
     merged = merge_study({"finetune": {"validation": {"every": 0}}}, plan.training_seed)
     settings, cutouts = settings_of(merged, trained), 0 if trained == "strips" else plan.cutouts
     about = {"settings": asdict(settings), "strips": merged.mix.count, "cutouts": cutouts, "toys": toys, "weights": weights}
@@ -172,7 +173,8 @@ def main(
 ) -> None:
     """Measure what goes beyond the paper on held-out toys, one process a core."""
     plan, base = load_plan(PLAN), Path(merge_study({}, 0).source.pipeline.path)
-    weights = fingerprint_of({str(p): sha256_of(p) for p in sorted(base.rglob("*.safetensors"))}, [])
+    files = {str(p): sha256_of(p) for p in sorted(base.rglob("*.safetensors"))}
+    weights = fingerprint_of({"code": hash_code("tasks.commands.beyond"), **files}, [])
     chosen = {n: t for n, t in {**plan.crowds, **plan.pairs}.items() if n.startswith(only or "")}
     with ProcessPoolExecutor(len(os.sched_getaffinity(0)), get_context("spawn")) as pool:
         jobs = {name: pool.submit(run_combination, base, plan, name, toys, weights) for name, toys in chosen.items()}
