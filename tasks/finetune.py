@@ -32,7 +32,7 @@ def finetune(section: FinetuneSection, name: str) -> None:
     with replaced_folder(name, "finetune") as folder:
         train = METHODS[section.method]
         if section.method == "disen_mix":
-            train = partial(disen_mix.finetune, scattered=read_scattered(run_folder(name, "mix") / "mixed" / "cutouts"))
+            train = partial(disen_mix.finetune, scattered=read_scattered(name))
         train(base, prepared.subjects, prepared.pictures, read_mixed(name), section.training, progress, folder)
         publish_progress(progress, folder, f"finetuning, {section.method}")
     publish_curves(name, "finetune", run_folder(name, "finetune"))

@@ -107,7 +107,7 @@ def test_subjects_are_cut_out_and_learned_in_their_boxes(workspace: Path, kind: 
     change("mix", {"cutouts": 3})
     change("finetune", {"disen_mix": {"regions": True}})
     run_stages("mix", "finetune")
-    scattered = read_scattered(Path("runs/toys/mix/mixed/cutouts"))
+    scattered = read_scattered("toys")
     assert len(scattered) == 3 and len(read_mixed("toys")) == 4
     for own in scattered:
         red = (own.picture[..., 0] > 150) & (own.picture[..., 1] < 90)
