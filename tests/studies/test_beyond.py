@@ -1,5 +1,6 @@
 """The study of what goes beyond the paper: its measures on drawings whose answer is known, its arms on a small base, its report."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ from tasks.commands.beyond import BEST, GOALS, PLAN, build_report, collect, desc
 from tests.helpers.imports import ROOT
 from tests.helpers.training import make_settings
 from vd_core.customisation.lora import LORA_FILE
+from vd_core.settings import Sampling
 from vd_core.studies.beyond import ARMS, draw_truth, finetune, load_plan, read_crowd, run_crowd
-from vd_core.studies.beyond_clips import in_order
+from vd_core.studies.beyond_clips import in_order, run_actions, run_long, run_zero_motion
 from vd_core.studies.evidence import Jury, load_jury
 from vd_core.toybox.world.draw import draw_scene
 from vd_core.toybox.world.scenes import HELD_OUT, Scene, Toy
@@ -96,3 +98,16 @@ def test_only_the_last_arm_trains_through_regions(trained: str, regions: bool) -
         finetune = make_settings()
 
     assert settings_of(Merged, trained).disen_mix.regions == regions
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["sd1"], indirect=True)
+def test_clips_of_pairs_have_a_row_each(base_folders: dict[str, Path], kind: str, jury: Jury, tmp_path: Path) -> None:
+    plan = replace(load_plan(ROOT / PLAN), clips=1)
+    toys = plan.pairs["pair-1"]
+    finetune(base_folders[kind], jury, toys, make_settings(schedule={"steps": 1}), 2, 0, tmp_path)
+    counts = {"own_action": (run_actions, 3), "long_drift": (run_long, 1), "zero_motion": (run_zero_motion, 4)}
+    for figure, (run, count) in counts.items():
+        for arm in ("plain", BEST):
+            rows = run(base_folders[kind], jury, toys, plan, ARMS[arm], Sampling(4, 3.0), tmp_path)
+            assert len(rows) == count and all(np.isfinite(row[figure]) for row in rows)
