@@ -43,6 +43,8 @@ study: .venv/ready           ## the methods' videos side by side on MultiStudioB
 	$(BIN)/python -m flows.benchmark run
 
 evidence: .venv/ready        ## the methods and ablations side by side on held-out toys: metrics/evidence.json, docs/evidence.md
+	$(BIN)/python -m flows.benchmark run --profile pictures
+	$(BIN)/python -m flows.benchmark run --profile clips
 	$(BIN)/python -m tasks.commands.evidence
 
 transfer: .venv/ready        ## motions of drawn clips given to the demo's subjects (after make demo): metrics/motion.json, docs/evidence.md

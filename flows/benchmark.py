@@ -21,10 +21,11 @@ from flows.runners import Place, Runner, chosen
 from flows.server import connected, require_server
 from flows.terminal import one_line_errors
 from tasks.studies.figures import collect
-from tasks.studies.plan import EditionName, ProfileName, Study, plan_study
+from tasks.studies.plan import EditionName, ProfileName, Rates, Study, load_plan, plan_study, plan_tuning, read_tuning
 from tasks.studies.report import describe_run, write_report
 from tasks.studies.running import as_text, work_left
 from tasks.studies.store import STORE
+from tasks.studies.tuning import read_tried, widen_all, write_tuning
 from tasks.studies.units import Clips, list_units
 from vd_core.errors import InputError
 from vd_core.files import write_json
@@ -59,9 +60,8 @@ def benchmark(
     drop_tracebacks()
     study = plan_study(edition, profile)
     units, kept, begun = list_units(study), Path(store), time.monotonic()
-    get_run_logger().info(f"{study.name}: {count_left(units, kept)} of {sum(len(u.videos) for u in units)} clips are still to be done")
     with chosen(runner, workers, address, pin, gpus) as place:
-        finish(units, kept, place)
+        finish(study, units, kept, place)
     return conclude(study, units, kept, {"runner": runner, "workers": workers, "seconds": round(time.monotonic() - begun, 1)})
 
 
@@ -70,8 +70,32 @@ def count_left(units: list[Clips], store: Path) -> int:
     return sum(len(u.videos) for u in units if work_left(u, store))
 
 
-def finish(units: list[Clips], store: Path, place: Place) -> None:
+@flow(name="videodreamer-tuning", retries=0)
+def choose_rates(workers: Annotated[int, Field(ge=1)] = 2, store: str = str(STORE)) -> dict[str, float]:
+    """Try every method's learning rates, and more until the best lies inside; the chosen ones.
+
+    Args:
+        workers: How many compute at once, one thread each.
+        store: The folder of finished results.
+    """
+    os.chdir(ROOT)
+    drop_tracebacks()
+    rates: Rates = {}
+    wider, tried = read_tuning(load_plan()).learning_rates, {}
+    with chosen("threads", workers, None, False, 0) as place:
+        while wider != rates:
+            rates, study = wider, plan_tuning(wider)
+            units = list_units(study)
+            finish(study, units, Path(store), place)
+            collect_all(study, units, Path(store))
+            tried = read_tried(study)
+            wider = widen_all(rates, tried)
+    return write_tuning(rates, tried)
+
+
+def finish(study: Study, units: list[Clips], store: Path, place: Place) -> None:
     """Run rounds until all is done: a worker, or a cluster, that was lost costs what it had in hand. StageError if a round achieves nothing."""
+    get_run_logger().info(f"{study.name}: {count_left(units, store)} of {sum(len(u.videos) for u in units)} clips are to be done")
     before, errors = None, []
     while parts := list_parts(units, store):
         if len(parts) == before:
@@ -94,14 +118,19 @@ def list_parts(units: list[Clips], store: Path) -> list[Part]:
 
 def conclude(study: Study, units: list[Clips], store: Path, about: dict[str, Any]) -> dict:
     """Collect every cell and write the tables and the page."""
+    collect_all(study, units, store)
+    written = write_report(study, folder=store / "reports")
+    create_markdown_artifact(Path(written["tables"]).read_text(), key=f"bench-{study.name}", description=f"tables of {study.name}")
+    return {**about, **describe_run(units, store), **written}
+
+
+def collect_all(study: Study, units: list[Clips], store: Path) -> None:
+    """Put every cell's figures where reports read them."""
     cells: dict[tuple[str, str], list[Clips]] = {}
     for unit in units:
         cells.setdefault((unit.variant, unit.combination), []).append(unit)
     for own in cells.values():
         collect(study.name, own, store)
-    written = write_report(study, folder=store / "reports")
-    create_markdown_artifact(Path(written["tables"]).read_text(), key=f"bench-{study.name}", description=f"tables of {study.name}")
-    return {**about, **describe_run(units, store), **written}
 
 
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -145,6 +174,16 @@ def run(
         if summary:
             write_json(summary, found)
         print(json.dumps(found, indent=1))
+
+
+@cli.command()
+def tune(
+    workers: Annotated[int, typer.Option(min=1, help="how many compute at once, one thread each")] = 2,
+    store: Annotated[str, typer.Option(help="the folder of finished results")] = str(STORE),
+) -> None:
+    """Choose the methods' learning rates on toys that stand in no study: metrics/evidence_tuning.json, docs/evidence.md."""
+    with one_line_errors(), connected():
+        print(json.dumps(choose_rates(workers, store), indent=1))
 
 
 if __name__ == "__main__":

@@ -15,18 +15,18 @@ import numpy as np
 import torch
 import typer
 
-from tasks.commands.evidence import merge_study
 from tasks.shared.command import silence_libraries
 from tasks.shared.documents import as_table, fill_table
 from tasks.shared.params import Merged
 from tasks.shared.paths import CACHE
 from tasks.studies.code import hash_code
+from tasks.studies.units import merge_study
 from vd_core.files import fingerprint_of, sha256_of, write_json
 from vd_core.metrics.intervals import DRAWS, with_interval
 from vd_core.settings import Sampling
 from vd_core.studies.beyond import ARMS, Arm, Plan, Rows, Trained, draw_truth, finetune, load_plan, read_crowd, run_crowd, run_known
 from vd_core.studies.beyond_clips import run_actions, run_events, run_long, run_zero_motion
-from vd_core.studies.evidence import Toys, load_jury
+from vd_core.studies.toys import Toys, load_jury
 
 PLAN, OUT, DOCUMENT = Path("benchmarks/beyond.yaml"), Path("metrics/beyond.json"), Path("docs/regions.md")
 PLAIN, BEST = "plain", "regions in training"
@@ -67,7 +67,7 @@ def settings_of(merged: Merged, trained: Trained) -> Any:
 
 def train_once(base: Path, plan: Plan, toys: Toys, trained: Trained, weights: str) -> Path:
     """The folder of a finetuning's weights, made unless they stand. `weights` is a hash of the base's and of the code."""
-    merged = merge_study({"finetune": {"validation": {"every": 0}}}, plan.training_seed)
+    merged = merge_study("toybox", {}, len(toys), plan.training_seed)
     settings, cutouts = settings_of(merged, trained), 0 if trained == "strips" else plan.cutouts
     about = {"settings": asdict(settings), "strips": merged.mix.count, "cutouts": cutouts, "toys": toys, "weights": weights}
     target = CACHE / "beyond" / "finetunings" / fingerprint_of(about, [])[:16]
@@ -83,7 +83,7 @@ def run_combination(base: Path, plan: Plan, name: str, toys: Toys, weights: str)
     """All rows of one crowd or pair: by figure's kind and arm."""
     torch.set_num_threads(1)
     silence_libraries()
-    jury, sampling = load_jury(base), merge_study({}, plan.training_seed).sampling
+    jury, sampling = load_jury(base), merge_study("toybox", {}, len(toys), plan.training_seed).sampling
     quick = Sampling(plan.num_inference_steps, sampling.guidance_scale)
     about = {"plan": {k: v for k, v in asdict(plan).items() if k not in ("crowds", "pairs")}, "toys": toys, "weights": weights}
     crowd = name in plan.crowds
@@ -172,7 +172,7 @@ def main(
     ] = None,
 ) -> None:
     """Measure what goes beyond the paper on held-out toys, one process a core."""
-    plan, base = load_plan(PLAN), Path(merge_study({}, 0).source.pipeline.path)
+    plan, base = load_plan(PLAN), Path(merge_study("toybox", {}, 2, 0).source.pipeline.path)
     files = {str(p): sha256_of(p) for p in sorted(base.rglob("*.safetensors"))}
     weights = fingerprint_of({"code": hash_code("tasks.commands.beyond"), **files}, [])
     chosen = {n: t for n, t in {**plan.crowds, **plan.pairs}.items() if n.startswith(only or "")}

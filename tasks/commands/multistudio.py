@@ -11,19 +11,18 @@ from tqdm import tqdm
 from tasks.shared.documents import as_table
 from tasks.shared.exits import leave
 from tasks.shared.paths import CACHE
+from tasks.studies.plan import load_plan, read_tuning
 from vd_core.bases.stable_diffusion import read_tokenizer
 from vd_core.errors import InputError
 from vd_core.inputs.prompts import check_prompts, extended_prompt, scene_prompt
 from vd_core.inputs.subjects import Subject
 from vd_core.settings import Part
-from vd_core.studies.evidence import load_plan
 from vd_core.studies.fetching import download, unpack
 from vd_core.studies.multistudio import Edition, PhotographedSubject, load_edition, select
 from vd_core.studies.multistudio_toys import find_toy_faults
 from vd_core.toybox.world.scenes import RARE_WORDS
 
 EDITIONS = Path("benchmarks/multistudio")
-EVIDENCE = Path("benchmarks/evidence.yaml")
 BASE = Path("models/toybox")
 TARGET = Path("data/multistudio")
 ARCHIVES = CACHE / "multistudio"
@@ -45,8 +44,7 @@ def check() -> None:
     """Check both editions, and say what they hold."""
     with one_line():
         editions = {name: load_edition(EDITIONS / f"{name}.yaml") for name in ("real", "toybox")}
-        plan = load_plan(EVIDENCE)
-        used = {tuple(looks) for toys in (*plan.tuning.values(), *plan.combinations.values()) for looks in toys.values()}
+        used = {about.looks for own in read_tuning(load_plan()).combinations.values() for about in own.values()}
         faults = find_toy_faults(editions["toybox"], used)
         if faults:
             raise InputError(f"{EDITIONS / 'toybox.yaml'}: {faults[0]}" + (f" (and {len(faults) - 1} more)" if faults[1:] else ""))

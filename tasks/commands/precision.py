@@ -3,25 +3,28 @@
 Disen-Mix finetuning on the embedded base as it is, and on the same base with weights rounded to bfloat16; all else is equal and in float32.
 """
 
-from itertools import islice
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from tasks.commands.evidence import PLAN, merge_study, read_table, run_all
 from tasks.shared.command import silence_libraries
 from tasks.shared.documents import as_table, fill_table
 from tasks.shared.paths import CACHE
+from tasks.studies.figures import Rows, read_rows
+from tasks.studies.plan import Study, plan_study
+from tasks.studies.running import do, work_left
+from tasks.studies.store import STORE
+from tasks.studies.units import list_units, merge_study
 from vd_core.files import write_json
 from vd_core.metrics.intervals import DRAWS, interval_of_smallest, resample
 from vd_core.studies.claims import Table, as_array, design_of, noise_of, strata_of, summarise
-from vd_core.studies.evidence import load_plan
 from vd_core.studies.rounded import round_weights
 
 OUT, DOCUMENT = Path("metrics/precision.json"), Path("docs/evidence.md")
 COMBINATIONS = 3
-FIGURES = ("fidelity", "binding", "text_fidelity")
+FIGURES = ("subject_fidelity", "binding", "text_fidelity")
 VARIANT = "disen_mix"
 
 
@@ -38,21 +41,33 @@ def compare(table: Table) -> dict[str, dict[str, Any]]:
     return report
 
 
+def plan_precision(folder: Path) -> Study:
+    """Disen-Mix on the evidence's first combinations, one finetuning each, on the base in `folder`."""
+    study = plan_study("toybox", "pictures")
+    cells = tuple(c for c in study.cells if c.name == VARIANT)[:COMBINATIONS]
+    said = tuple(p for p in study.prompts if p.kind != "bare")
+    return replace(study, cells=cells, prompts=said, training_seeds=(0,), overrides={"source": {"pipeline": {"path": str(folder)}}})
+
+
+def measure(study: Study) -> Rows:
+    """The rows of a study, which is run as far as it has not been."""
+    units = list_units(study)
+    for unit in units:
+        for what in work_left(unit, STORE):
+            do(what, unit, STORE)
+    return [row for unit in units for row in read_rows(unit, STORE)]
+
+
 def main() -> None:
     """Measure it."""
     silence_libraries()
-    plan = load_plan(PLAN)
-    combinations = dict(islice(plan.combinations.items(), COMBINATIONS))
-    base = Path(merge_study({}, 0).source.pipeline.path)
+    base = Path(merge_study("toybox", {}, 2, 0).source.pipeline.path)
     rounded = CACHE / "precision" / "base"
     round_weights(base, rounded)
-    variants = {VARIANT: plan.variants[VARIANT]}
-    table = {
-        precision: read_table(run_all(plan, variants, combinations, folder), plan, variants, combinations)[VARIANT]
-        for precision, folder in (("float32", base), ("bf16", rounded))
-    }
+    studies = {"float32": plan_precision(base), "bf16": plan_precision(rounded)}
+    table = {precision: measure(study) for precision, study in studies.items()}
     report = compare(table)
-    write_json(OUT, {"combinations": list(combinations), "pictures": len(table["bf16"]), "figures": report})
+    write_json(OUT, {"combinations": studies["bf16"].combinations, "pictures": len(table["bf16"]), "figures": report})
     lines = [
         [
             figure.replace("_", " "),

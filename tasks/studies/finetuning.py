@@ -16,7 +16,7 @@ from vd_core.methods import disen_mix
 from vd_core.methods.named import METHODS
 from vd_core.metrics.report import judge_picture
 from vd_core.seeds import seed_for
-from vd_core.studies.evidence import mix
+from vd_core.studies.toys import mix
 from vd_core.training.loop import Progress
 
 

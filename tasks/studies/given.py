@@ -16,7 +16,7 @@ from vd_core.studies.multistudio import DrawnSubject
 from vd_core.toybox.world.demo import SEED, draw_subject
 
 FIRST_SEED = SEED + 20_000
-"""Beyond the demo's and the evidence's drawings; a subject takes a hundred."""
+"""Beyond the demo's and other studies' drawings; a subject takes a hundred."""
 
 
 def name_subjects(subjects: Subjects, sections: Sections) -> list[Subject]:
@@ -38,7 +38,7 @@ def open_pictures(subjects: Subjects, sections: Sections) -> list[list[Image.Ima
 
 def draw(number: int, about: DrawnSubject, resolution: int) -> list[Image.Image]:
     """Five pictures of a toy, the same in every combination."""
-    drawn: list[np.ndarray] = draw_subject(about.class_noun, about.looks, FIRST_SEED + 100 * number)
+    drawn: list[np.ndarray] = draw_subject(about.class_noun, about.looks, FIRST_SEED + 100 * number, background=about.background)
     return [Image.fromarray(p).resize((resolution, resolution)) for p in drawn]
 
 

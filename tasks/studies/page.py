@@ -15,7 +15,7 @@ from vd_core.studies.paper_tables import METHODS, PaperTable
 
 SIDE = 160
 """Pixels of a frame, at most."""
-NAMES: dict[Generator, str] = {"text2video_zero": "Text2Video-Zero", "animatediff": "AnimateDiff"}
+NAMES: dict[Generator, str] = {"pictures": "pictures", "text2video_zero": "Text2Video-Zero", "animatediff": "AnimateDiff"}
 FPS = 8
 
 

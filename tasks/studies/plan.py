@@ -1,6 +1,6 @@
 """benchmarks/studies.yaml and an edition of MultiStudioBench: what a study compares on what."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,22 +14,30 @@ from vd_core.settings import PositiveFloat, PositiveInt
 from vd_core.studies.multistudio import DrawnSubject, Edition, PhotographedSubject, Prompt, Selection, load_edition, select
 
 PLAN, EDITIONS = Path("benchmarks/studies.yaml"), Path("benchmarks/multistudio")
-Generator = Literal["text2video_zero", "animatediff"]
-GENERATORS: tuple[Generator, ...] = ("text2video_zero", "animatediff")
+Generator = Literal["pictures", "text2video_zero", "animatediff"]
+"""What a finetuning is shown by: single pictures, each a clip of one frame, or clips."""
+GENERATORS: tuple[Generator, ...] = ("pictures", "text2video_zero", "animatediff")
 EditionName = Literal["toybox", "real"]
-ProfileName = Literal["quick", "full", "sample"]
+ProfileName = Literal["quick", "full", "sample", "pictures", "clips", "tuning"]
+Rates = dict[str, list[PositiveFloat]]
+"""Learning rates by variant, ascending."""
 About = DrawnSubject | PhotographedSubject
 Several = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 class Variant(Section):
-    """A method or an ablation: what differs from its method's settings, and where it is run."""
+    """A method or an ablation: what differs from its method's settings, and where it is run.
+
+    Without a `learning_rate` of its own it has its edition's for its method. It is finetuned from the profile's first `training_seeds`, or all of them.
+    """
 
     method: Literal["disen_mix", "plain_mix", "dreambooth", "custom_diffusion", "svdiff"]
     finetune: dict[str, Any] = Field(default_factory=dict)
     hlr: bool = False
+    learning_rate: PositiveFloat | None = None
     where: Literal["everywhere", "triples", "ablated"] = "everywhere"
     generators: tuple[Generator, ...] = GENERATORS
+    training_seeds: PositiveInt | None = None
 
     @model_validator(mode="after")
     def hlr_is_disen_mix(self) -> "Variant":
@@ -38,18 +46,32 @@ class Variant(Section):
         return self
 
 
+class Tuning(Section):
+    """What learning rates are chosen on: combinations that stand in no other study, and the rates that are tried first of each variant."""
+
+    combinations: dict[str, dict[str, DrawnSubject]]
+    learning_rates: Rates
+
+
 class EditionPlan(Section):
-    """A preset for each generator, the methods' learning rates (else the presets' own), the pairs that the ablations are run on."""
+    """A preset for each generator, the methods' learning rates (else the presets' own), the pairs that the paper's ablations are run on."""
 
     bases: dict[Generator, str]
     learning_rates: dict[str, PositiveFloat]
     ablated: Several
+    tuning: Tuning | None = None
 
 
 class ProfilePlan(Section):
-    """How much of an edition is run, and of which variants."""
+    """How much of an edition is run, by which generators, and of which variants; `bare` more pictures or clips are of P_c alone.
+
+    With `everywhere` a variant's own `where` does not count.
+    """
 
     part: Literal["quick", "full"]
+    generators: Annotated[tuple[Generator, ...], Field(min_length=1)]
+    everywhere: bool = False
+    bare: Annotated[int, Field(ge=0)] = 0
     combinations: PositiveInt | None
     prompts_of_each_kind: PositiveInt | None
     seeds: PositiveInt | None
@@ -85,7 +107,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Study:
-    """A profile of an edition."""
+    """A profile of an edition. A bare prompt has `bare` seeds; `overrides` are keys of the presets that differ in the whole study."""
 
     edition: EditionName
     profile: ProfileName
@@ -95,6 +117,8 @@ class Study:
     cells: tuple[Cell, ...]
     prompts: tuple[Prompt, ...]
     seeds: tuple[int, ...]
+    bare: int
+    overrides: dict[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -103,6 +127,10 @@ class Study:
     @property
     def combinations(self) -> list[str]:
         return list(dict.fromkeys(cell.combination for cell in self.cells))
+
+    def seeds_of(self, prompt: Prompt) -> tuple[int, ...]:
+        """The seeds that a prompt's pictures or clips are drawn from."""
+        return tuple(range(self.bare)) if prompt.kind == "bare" else self.seeds
 
 
 def load_plan(path: Path = PLAN) -> Plan:
@@ -127,13 +155,43 @@ def plan_study(edition: EditionName, profile: ProfileName) -> Study:
             variant,
             c,
             {s: (numbers[s], about) for s, about in subjects.items()},
-            tuple(g for g in own.bases if g in variant.generators),
+            tuple(g for g in own.bases if g in variant.generators and g in chosen.generators),
         )
         for name, variant in ((name, plan.variants[name]) for name in chosen.variants)
         for c, subjects in selection.combinations.items()
-        if is_run(variant, c, len(subjects), own)
+        if chosen.everywhere or is_run(variant, c, len(subjects), own)
     )
-    return Study(edition, profile, own.bases, own.learning_rates, chosen.training_seeds, cells, selection.prompts, selection.seeds)
+    return Study(
+        edition, profile, own.bases, own.learning_rates, chosen.training_seeds, cells, selection.prompts, selection.seeds, chosen.bare
+    )
+
+
+def plan_tuning(rates: Rates) -> Study:
+    """The drawn edition's profile `tuning`: every variant at each of its `rates`, on the tuning's combinations."""
+    plan, study = load_plan(), plan_study("toybox", "tuning")
+    tuning = read_tuning(plan)
+    first = {c: 100 + 10 * i for i, c in enumerate(tuning.combinations)}  # no subject of the edition has these numbers
+    cells = tuple(
+        Cell(
+            f"{name}-{rate:g}",
+            plan.variants[name].model_copy(update={"learning_rate": rate}),
+            combination,
+            {s: (first[combination] + i, about) for i, (s, about) in enumerate(subjects.items())},
+            ("pictures",),
+        )
+        for name, own in rates.items()
+        for rate in own
+        for combination, subjects in tuning.combinations.items()
+    )
+    return replace(study, cells=cells)
+
+
+def read_tuning(plan: Plan) -> Tuning:
+    """What learning rates are chosen on; InputError if the plan does not say."""
+    tuning = plan.editions["toybox"].tuning
+    if tuning is None:
+        raise InputError(f"{PLAN}: editions.toybox.tuning is missing; take it from the repository")
+    return tuning
 
 
 def select_part(edition: Edition, profile: ProfilePlan) -> Selection:
@@ -142,7 +200,8 @@ def select_part(edition: Edition, profile: ProfilePlan) -> Selection:
     kinds: dict[str, list[Prompt]] = {}
     for prompt in whole.prompts:
         kinds.setdefault(prompt.kind, []).append(prompt)
-    prompts = tuple(p for own in kinds.values() for p in own[: profile.prompts_of_each_kind])
+    bare = (Prompt("", "bare"),) if profile.bare else ()
+    prompts = tuple(p for own in kinds.values() for p in own[: profile.prompts_of_each_kind]) + bare
     combinations = dict(list(whole.combinations.items())[: profile.combinations])
     return Selection(combinations, prompts, whole.seeds[: profile.seeds])
 

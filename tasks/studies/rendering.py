@@ -1,14 +1,20 @@
 """A unit of work: some clips of one finetuning by one generator."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
+
+import torch
 
 from tasks.render import customise
 from tasks.shared.opening import open_base
 from tasks.studies.given import name_subjects
 from tasks.studies.store import alone, clip_path, finetuning_path, note_seconds, placed
 from tasks.studies.units import Clips, Video, models_of
-from vd_core.bases.encode import embed_prompts
+from vd_core.bases.encode import decode, embed_prompts
+from vd_core.bases.stable_diffusion import Base
+from vd_core.customisation.load import load_customisation
+from vd_core.generation.pictures import generate_latents
 from vd_core.inputs.clips import save_frames
 from vd_core.inputs.prompts import scene_prompt
 
@@ -16,6 +22,16 @@ from vd_core.inputs.prompts import scene_prompt
 def missing_clips(unit: Clips, store: Path) -> list[Video]:
     """Those whose frames do not stand yet."""
     return [v for v in unit.videos if not clip_path(store, v.key).exists()]
+
+
+def open_generator(unit: Clips, base: Base, weights: Path) -> Callable[[torch.Tensor, list[int]], torch.Tensor]:
+    """What makes clips `[n, f, c, h, w]` of the empty prompt's and n prompts' embeddings and n seeds; f is 1 for pictures."""
+    section = unit.finetuning.sections.render
+    if unit.generator != "pictures":
+        return customise(unit.generator, base, weights, section)
+    load_customisation(base, weights)
+    steps, guidance_scale = section.sampling.num_inference_steps, section.sampling.guidance_scale
+    return lambda embeds, seeds: decode(base, generate_latents(base, embeds, seeds, steps, guidance_scale))[:, None]
 
 
 def render(unit: Clips, store: Path) -> None:
@@ -28,7 +44,8 @@ def render(unit: Clips, store: Path) -> None:
         subjects = name_subjects(unit.finetuning.subjects, sections)
         base = open_base(models_of(sections, unit.generator), sections.render.device, subjects, motion=unit.generator == "animatediff")
         base.low_vram = sections.render.render.low_vram
-        generate = customise(unit.generator, base, finetuning_path(store, unit.finetuning.key), sections.render)
+        weights = finetuning_path(store, unit.finetuning.key)
+        generate = open_generator(unit, base, weights)
         embeds = embed_prompts(base, [scene_prompt(subjects, v.prompt) for v in videos])
         base.let_go("text_encoder")
         loading = (time.perf_counter() - begun) / len(videos)

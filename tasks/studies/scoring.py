@@ -13,9 +13,9 @@ from vd_core.files import write_json
 from vd_core.inputs.pictures import load_numbered
 from vd_core.inputs.prompts import plain_prompt, scene_prompt
 from vd_core.metrics.report import judge_clip
-from vd_core.studies.evidence import Jury
 from vd_core.studies.multistudio import DrawnSubject
 from vd_core.studies.toy_clips import read_toys
+from vd_core.studies.toys import Jury
 from vd_core.toybox.reading.reader import load_reader
 
 FIGURES = "figures.json"

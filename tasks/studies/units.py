@@ -7,7 +7,7 @@ from typing import Any
 
 from tasks.settings import build_sections, hash_files
 from tasks.shared.merging import load_params, merge
-from tasks.shared.params import Merged, Params
+from tasks.shared.params import Merged, Params, Render
 from tasks.shared.sections import Models, Sections
 from tasks.shared.yaml_files import overlay
 from tasks.studies.code import hash_code
@@ -20,7 +20,9 @@ from vd_core.studies.multistudio import PhotographedSubject
 PHOTOGRAPHS = Path("data/multistudio")
 CHUNK = 12
 """Clips that one task renders, or scores, after it has loaded the models once."""
+RENDER = set(Render.model_fields)
 UNUSED = {
+    "pictures": RENDER,
     "text2video_zero": {"animatediff_frames"},
     "animatediff": {"text2video_zero_frames", "motion_field_strength", "t_forward", "t_warp"},
 }
@@ -75,12 +77,11 @@ def list_units(study: Study, variant: str | None = None, combination: str | None
 def units_of(study: Study, cell: Cell, built: dict[tuple, Sections]) -> Iterator[Clips]:
     """The units of a cell. `built` keeps the sections of a variant on a base, since a base's files are hashed for them."""
     given = hash_given(cell.subjects)
-    for seed in study.training_seeds:
+    for seed in study.training_seeds[: cell.variant.training_seeds]:
         for generator in cell.generators:
             base, size = study.bases[generator], len(cell.subjects)
             place = (base, cell.name, size, seed)
-            rate = study.learning_rates.get(cell.variant.method)
-            sections = built[place] = built.get(place) or build_variant(base, cell.variant, rate, size, seed)
+            sections = built[place] = built.get(place) or build_variant(study, base, cell.variant, size, seed)
             finetuning = build_finetuning(cell, f"{base}-{seed}", given, sections)
             videos = list_videos(study, generator, finetuning, given)
             for i in range(0, len(videos), CHUNK):
@@ -88,22 +89,24 @@ def units_of(study: Study, cell: Cell, built: dict[tuple, Sections]) -> Iterator
                 yield Clips(label, cell.name, cell.combination, seed, finetuning, generator, tuple(videos[i : i + CHUNK]))
 
 
-def merge_study(base: str, method: str, finetune: dict[str, Any], subjects: int, seed: int) -> Merged:
-    """A base's preset with a variant's keys and no validation on the way; the device is that of params.yaml."""
+def merge_study(base: str, keys: dict[str, Any], subjects: int, seed: int) -> Merged:
+    """A base's preset with other `keys` of it and no validation on the way; the device is that of params.yaml."""
     names = [f"subject-{i}" for i in range(subjects)]
-    own = {"base": base, "finetune_from": "study", "subjects": names, "prompts": [""], "sampling_round": 0, "method": method}
-    combination = {**own, "finetune": overlay(finetune, {"validation": {"every": 0}})}
+    own = {"base": base, "finetune_from": "study", "subjects": names, "prompts": [""], "sampling_round": 0}
+    combination = overlay(own, keys, {"finetune": {"validation": {"every": 0}}})
     whole = {"base": base, "seed": seed, "device": load_params().device, "processes": 1, "combinations": {"study": combination}}
     return merge(Params.model_validate(whole), "study")
 
 
-def build_variant(base: str, variant: Variant, rate: float | None, subjects: int, seed: int) -> Sections:
-    """The sections of a variant on a base. With a `rate` both learning rates change in proportion."""
-    finetune, plain = variant.finetune, merge_study(base, variant.method, {}, subjects, seed).finetune
+def build_variant(study: Study, base: str, variant: Variant, subjects: int, seed: int) -> Sections:
+    """The sections of a variant on a base. With a rate of the variant's or the study's both learning rates change in proportion."""
+    keys = overlay(study.overrides, {"method": variant.method, "finetune": variant.finetune})
+    rate = variant.learning_rate or study.learning_rates.get(variant.method)
     if rate is not None:
+        plain = merge_study(base, {"method": variant.method}, subjects, seed).finetune
         text = plain.text_encoder_learning_rate * rate / plain.schedule.learning_rate
-        finetune = overlay(finetune, {"schedule": {"learning_rate": rate}, "text_encoder_learning_rate": text})
-    return build_sections(merge_study(base, variant.method, finetune, subjects, seed))
+        keys = overlay(keys, {"finetune": {"schedule": {"learning_rate": rate}, "text_encoder_learning_rate": text}})
+    return build_sections(merge_study(base, keys, subjects, seed))
 
 
 def hash_given(subjects: Subjects) -> str:
@@ -143,7 +146,7 @@ def models_of(sections: Sections, generator: Generator) -> Models:
 def list_videos(study: Study, generator: Generator, finetuning: Finetuning, given: str) -> list[Video]:
     """The clips of a finetuning by one generator. Their seeds are the same for all finetunings, so that methods are compared on the same noise."""
     sections = finetuning.sections
-    render = sections.render.render.model_dump(exclude={"generators", "seeds_tried", "low_vram", *UNUSED[generator]})
+    render = sections.render.render.model_dump(exclude=UNUSED[generator] | {"generators", "seeds_tried", "low_vram"})
     shared = {
         "code": hash_code("tasks.studies.rendering"),
         "finetuning": finetuning.key,
@@ -160,7 +163,7 @@ def list_videos(study: Study, generator: Generator, finetuning: Finetuning, give
     }
     videos = []
     for prompt in study.prompts:
-        for number in study.seeds:
+        for number in study.seeds_of(prompt):
             seed = seed_for("study clip", generator, prompt.text, number)
             key = fingerprint_of({**shared, "prompt": prompt.text, "seed": seed}, [])[:24]
             score = fingerprint_of({**judged, "clip": key}, [])[:24]

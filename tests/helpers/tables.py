@@ -8,13 +8,16 @@ METHODS = {
     **{v: v for v in ("disen_mix", "dreambooth", "custom_diffusion", "svdiff")},
     **dict.fromkeys(("disen_mix_hlr", "without_stitch_prompt", "without_visual_embedding", "without_weak_denoising"), "disen_mix"),
 }
-BETWEEN = {"fidelity": 0.5, "text_fidelity": 0.5, "stitched": 0.5, "stitched_bare": 0.5}
+FIGURES = ("subject_fidelity", "text_fidelity", "stitch_score", "temporal_consistency")
+KINDS = (("pictures", "both"), ("pictures", "bare"), ("text2video_zero", "both"), ("animatediff", "both"))
+"""Generators and kinds of prompts."""
 
 
 def as_rows(values: np.ndarray, figure: str, method: str, pairs: int) -> list[dict]:
     """`values` `[combinations, finetunings, pictures]` as rows; the first `pairs` combinations are of two subjects, the others of three."""
+    about = {"method": method, "generator": "pictures", "kind": "both"}
     return [
-        {figure: float(values[c, k, p]), "subjects": 2 + (c >= pairs), "combination": f"c{c}", "training_seed": k, "method": method}
+        {**about, figure: float(values[c, k, p]), "subjects": 2 + (c >= pairs), "combination": f"c{c}", "training_seed": k}
         for c, k, p in np.ndindex(*values.shape)
     ]
 
@@ -34,12 +37,14 @@ def simulate(
 
 
 def table_of(**means: dict[str, float]) -> Table:
-    """All variants on eight pairs and four triples, two finetunings of six pictures each: figures around 0.5 or what `means` says."""
-    rng = np.random.default_rng(0)
-    per_figure = [
-        simulate(rng, {v: means.get(v, {}).get(figure, mean) for v in METHODS}, figure, 8, (12, 2, 6), (0.01, 0.01, 0.05))
-        for figure, mean in BETWEEN.items()
-    ]
-    return {
-        v: [{k: x for part in parts for k, x in part.items()} for parts in zip(*(t[v] for t in per_figure), strict=True)] for v in METHODS
-    }
+    """All variants on eight pairs and four triples, two finetunings each, six samples of each of KINDS: figures around 0.5 or what `means` says."""
+    rng, table = np.random.default_rng(0), {v: [] for v in METHODS}
+    for generator, kind in KINDS:
+        per_figure = [
+            simulate(rng, {v: means.get(v, {}).get(figure, 0.5) for v in METHODS}, figure, 8, (12, 2, 6), (0.01, 0.01, 0.05))
+            for figure in FIGURES
+        ]
+        for v in METHODS:
+            parts = zip(*(t[v] for t in per_figure), strict=True)
+            table[v] += [{k: x for part in own for k, x in part.items()} | {"generator": generator, "kind": kind} for own in parts]
+    return table

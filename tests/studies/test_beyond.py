@@ -14,7 +14,7 @@ from vd_core.customisation.lora import LORA_FILE
 from vd_core.settings import Sampling
 from vd_core.studies.beyond import ARMS, draw_truth, finetune, load_plan, read_crowd, run_crowd
 from vd_core.studies.beyond_clips import in_order, run_actions, run_long, run_zero_motion
-from vd_core.studies.evidence import Jury, load_jury
+from vd_core.studies.toys import Jury, load_jury
 from vd_core.toybox.world.draw import draw_scene
 from vd_core.toybox.world.scenes import HELD_OUT, Scene, Toy
 

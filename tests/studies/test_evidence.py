@@ -1,7 +1,6 @@
-"""What the evidence rests on: the reading of a picture, one variant from pictures to figures, the plan and its tuning."""
+"""What the evidence rests on: the reading of a picture, the plan of its studies, its tables, and the tuning."""
 
 import json
-import shutil
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -9,26 +8,34 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tasks.commands.evidence import FIGURES, TUNING, Folders, read_table, seeds_of, settings_of, tune, weights_read, widen, write_document
+from tasks.commands.evidence import FIGURES, SHOWN, join, save_sheet, summarise_pictures, write_document
+from tasks.studies.figures import cell_folder
+from tasks.studies.plan import Study, load_plan, plan_study, plan_tuning, read_tuning
+from tasks.studies.tuning import REPORT, Tried, widen, widen_all, write_tuning
 from tests.helpers.tables import METHODS, table_of
-from tests.helpers.training import make_settings
-from vd_core.errors import InputError
 from vd_core.methods.named import METHODS as BY_NAME
 from vd_core.metrics.fidelity import refer_to
-from vd_core.metrics.report import to_unit
-from vd_core.studies.claims import judge_claims, summarise
-from vd_core.studies.evidence import Jury, Toys, draw_bare, load_jury, load_plan, read_row, run_variant
+from vd_core.metrics.report import judge_clip, to_unit
+from vd_core.studies.claims import CLAIMS, judge_claims
+from vd_core.studies.toy_clips import read_toys
+from vd_core.studies.toys import Jury, Toys, load_jury
 from vd_core.toybox.world.draw import draw_scene
 from vd_core.toybox.world.scenes import HELD_OUT, Scene, Toy
 
 ROOT = Path(__file__).parents[2]
-PLAN = load_plan(ROOT / "benchmarks/evidence.yaml")
 DOG, CAR = ("red", "teal", "checkered"), ("white", "green", "plain")
 
 
 @pytest.fixture(scope="module")
 def jury() -> Jury:
     return load_jury(ROOT / "models/toybox")
+
+
+@pytest.fixture
+def plan(monkeypatch: pytest.MonkeyPatch) -> Study:
+    """The evidence's study of pictures."""
+    monkeypatch.chdir(ROOT)
+    return plan_study("toybox", "pictures")
 
 
 def picture_of(toys: Toys, background: str = "snow") -> Image.Image:
@@ -38,92 +45,85 @@ def picture_of(toys: Toys, background: str = "snow") -> Image.Image:
     return Image.fromarray(draw_scene(Scene(tuple(placed), background, 3))[0])
 
 
-def row(jury: Jury, drawn: Toys) -> dict:
+def read(jury: Jury, drawn: Toys) -> dict:
     """What is read of a picture of `drawn` when a dog and a car were asked for."""
     known = [refer_to(jury.judges, k, to_unit([picture_of({k: i}, "city")])) for k, i in (("dog", DOG), ("car", CAR))]
-    return read_row(jury, picture_of(drawn), known, {"dog": DOG, "car": CAR}, "a dog, a car in the snow")
+    prompt, picture = "a dog, a car are jumping in the snow", picture_of(drawn)
+    return {**judge_clip(jury.judges, [picture], known, prompt, None), **read_toys(jury, [picture], {"dog": DOG, "car": CAR}, prompt)}
 
 
 def test_a_picture_is_read_as_it_was_drawn(jury: Jury) -> None:
-    right = row(jury, {"dog": DOG, "car": CAR})
-    assert (right["absent"], right["binding"], right["blend"], right["missing"]) == (0, 1, 0, 0)
-    exchanged = row(jury, {"dog": CAR, "car": DOG})
+    right = read(jury, {"dog": DOG, "car": CAR})
+    assert (right["absent"], right["binding"], right["blend"], right["missing_rate"]) == (0, 1, 0, 0)
+    exchanged = read(jury, {"dog": CAR, "car": DOG})
     assert (exchanged["absent"], exchanged["binding"], exchanged["blend"]) == (0, 0, 1)
-    alone = row(jury, {"dog": DOG})
-    assert (alone["absent"], alone["binding"], alone["blend"], alone["missing"]) == (0.5, 0.5, 0, 0.5)
-    assert right["fidelity"] > max(exchanged["fidelity"], alone["fidelity"])
+    alone = read(jury, {"dog": DOG})
+    assert (alone["absent"], alone["binding"], alone["blend"], alone["missing_rate"]) == (0.5, 0.5, 0, 0.5)
+    assert right["subject_fidelity"] > max(exchanged["subject_fidelity"], alone["subject_fidelity"])
     assert right["text_fidelity"] > alone["text_fidelity"]
 
 
-def test_every_training_seed_is_a_finetuning_of_its_own(tmp_path: Path) -> None:
-    """A variant may name fewer seeds than the plan, and every row knows its own."""
-    plan = replace(PLAN, training_seeds=[0, 1], variants={"a": {"method": "dreambooth"}, "b": {"method": "svdiff", "training_seeds": [1]}})
-    assert [settings_of(plan.variants["b"], s).seed for s in seeds_of(plan, plan.variants["b"])] == [1]
-    found: dict[str, Folders] = {v: {(c, s): tmp_path / f"{v}{c}{s}" for c in plan.combinations for s in (0, 1)} for v in plan.variants}
-    for folder in (f for folders in found.values() for f in folders.values()):
-        folder.mkdir()
-        (folder / "figures.json").write_text('[{"stitched": 0.0}]')
-        (folder / "bare.json").write_text("[1.0]")
-    table = read_table(found, plan, plan.variants, plan.combinations)
-    assert [(r["combination"], r["training_seed"]) for r in table["a"]][:3] == [("dog-cat", 0), ("dog-cat", 1), ("bear-robot", 0)]
-    assert [r["training_seed"] for r in table["b"]] == [1] * 5 and table["b"][0]["stitched_bare"] == 1
+def test_a_picture_has_no_figures_over_time(jury: Jury) -> None:
+    found = read(jury, {"dog": DOG, "car": CAR})
+    assert found["action_binding"] is None and not {"temporal_consistency", "motion_smoothness", "motion_amplitude"} & found.keys()
+    assert set(FIGURES) <= found.keys()
 
 
-def test_a_report_becomes_tables_and_a_sheet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    table = table_of(**{v: {"stitched": 0, "fidelity": 0.7 if v == "disen_mix" else 0.5} for v in METHODS})
+def test_the_plan_has_every_variant_on_every_combination(plan: Study) -> None:
+    """15 combinations; the four methods from two training seeds, the others from one; bare prompts from seeds of their own."""
+    cells = {(c.name, c.combination) for c in plan.cells}
+    variants = {c.name: c.variant for c in plan.cells}
+    assert len(cells) == len(variants) * 15 and all(c.generators == ("pictures",) for c in plan.cells)
+    twice = {v for v, about in variants.items() if len(plan.training_seeds[: about.training_seeds]) == 2}
+    assert twice == {"dreambooth", "custom_diffusion", "svdiff", "disen_mix"}
+    kinds = {p.kind: [q for q in plan.prompts if q.kind == p.kind] for p in plan.prompts}
+    assert {k: len(own) for k, own in kinds.items()} == {"action": 6, "background": 8, "both": 16, "bare": 1}
+    assert plan.seeds_of(kinds["bare"][0]) == tuple(range(12)) and plan.seeds_of(kinds["both"][0]) == (0,)
+    needed = {v for claim in CLAIMS.values() if claim.view.generator == "pictures" for side in claim.sides for v in side.variants}
+    assert needed <= variants.keys()
+
+
+def test_half_of_the_subjects_stand_before_one_background_in_all_given_pictures(plan: Study) -> None:
+    subjects = {s: about for c in plan.cells for s, (_, about) in c.subjects.items()}
+    assert sum(about.background is not None for about in subjects.values()) == 13 and len(subjects) == 25
+
+
+def test_clips_show_what_pictures_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    study = plan_study("toybox", "clips")
+    needed = {v for claim in CLAIMS.values() if claim.view.generator != "pictures" for side in claim.sides for v in side.variants}
+    assert needed == {c.name for c in study.cells} and len(study.prompts) == 6 and len(study.combinations) == 15
+
+
+def test_a_report_becomes_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = table_of(**{v: {"stitch_score": 0, "subject_fidelity": 0.7 if v == "disen_mix" else 0.5} for v in METHODS})
     table = {v: [{**dict.fromkeys(FIGURES, 0.5), **row} for row in rows] for v, rows in table.items()}
+    pictures, clips = (
+        {v: [r for r in rows if (r["generator"] == "pictures") == kind] for v, rows in table.items()} for kind in (True, False)
+    )
     monkeypatch.chdir(tmp_path)
     Path("docs").mkdir()
-    Path("docs/evidence.md").write_text("".join(f"<!-- {marker} -->\n<!-- /{marker} -->\n" for marker in ("table", "claims")))
-    Path("benchmarks").mkdir()
-    shutil.copy(ROOT / "benchmarks/evidence.yaml", "benchmarks")
-    Image.new("RGB", (16, 48)).save("pictures.png")
-    found: dict[str, Folders] = {v: {(c, s): tmp_path for c in PLAN.combinations for s in (0, 1)} for v in METHODS}
-    write_document({"claims": judge_claims(table), "variants": summarise(table, FIGURES)}, found, PLAN.combinations)
+    Path("docs/evidence.md").write_text("".join(f"<!-- {marker} -->\n<!-- /{marker} -->\n" for marker in ("table", "claims", "paper")))
+    write_document({"claims": judge_claims(join(pictures, clips)), "variants": summarise_pictures(pictures)}, clips)
     lines = {line.split(" | ")[0]: line.split(" | ") for line in Path("docs/evidence.md").read_text().splitlines()}
     assert lines["| C1"][2] == "**reproduced**" and lines["| C1"][-1] == "12, 24, 144 |"
     assert lines["| C8"][2:4] == ["**cannot show here**", "+0.000: both sides within 0.312 of the same end"]
-    assert len({len(line) for name, line in lines.items() if name.startswith("| C")}) == 1
-    assert Path("docs/evidence.png").exists()
+    assert all(lines[f"| {c}"][2].startswith("**not separable below") for c in ("C4", "C5"))
+    assert len({len(line) for name, line in lines.items() if name.startswith("| C") and name[3:4].isdigit()}) == 1
+    assert lines["| VideoDreamer+AD"][1] == "0.700"
 
 
-def test_the_plans_toys_are_held_out() -> None:
-    for toys in (*PLAN.combinations.values(), *PLAN.tuning.values()):
-        assert set(toys.values()) <= set(HELD_OUT)
-    sizes = sorted(len(t) for t in PLAN.combinations.values())
-    assert sizes == [2, 2, 2, 2, 3] and len(PLAN.prompts) == 6 and PLAN.pictures == 2
-    reported = {i for toys in PLAN.combinations.values() for i in toys.items()}
-    assert not reported & {i for toys in PLAN.tuning.values() for i in toys.items()}
-
-
-def test_an_invalid_plan_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "plan.yaml").write_text("seed: 0\n")
-    with pytest.raises(InputError, match="is not a valid plan"):
-        load_plan(tmp_path / "plan.yaml")
-
-
-@pytest.mark.parametrize("kind", ["sd1"], indirect=True)
-def test_one_variant_from_pictures_to_figures(base_folders: dict[str, Path], kind: str, tmp_path: Path) -> None:
-    folder = tmp_path / "base"
-    shutil.copytree(base_folders[kind], folder)
-    shutil.rmtree(folder / "judges", ignore_errors=True)
-    shutil.copytree(ROOT / "models/toybox/judges", folder / "judges")
-    plan = replace(PLAN, prompts=["in the snow", "in space"], candidates=2, picks=1)
-    settings = make_settings(schedule={"steps": 2})
-    rows = [run_variant(folder, {"dog": DOG, "car": CAR}, "disen_mix", 1, settings, 2, plan, tmp_path / str(n)) for n in range(2)]
-    assert rows[0] == rows[1]
-    assert len(rows[0]) == 4 and all(r["subjects"] == 2 for r in rows[0])
-    stitched = [draw_bare(folder, {"dog": DOG, "car": CAR}, plan, tmp_path / str(n)) for n in range(2)]
-    assert stitched[0] == stitched[1] and len(stitched[0]) == 4 and set(stitched[0]) <= {0.0, 1.0}
-    assert (tmp_path / "0/pictures.png").read_bytes() == (tmp_path / "1/pictures.png").read_bytes()
-
-
-def test_only_weights_that_decide_a_variant_make_it_anew() -> None:
-    parts = ("unet", "image_encoder", "motion_adapter")
-    hashes = {Path(f"base/{p}/model.safetensors"): p for p in parts} | {Path("base/judges/text_head.safetensors"): "text_head"}
-    assert weights_read({"method": "disen_mix"}, hashes) == "unetimage_encoder"
-    assert weights_read({"method": "disen_mix", "finetune": {"disen_mix": {"visual_embedding": False}}}, hashes) == "unet"
-    assert weights_read({"method": "dreambooth"}, hashes) == "unet"
+def test_the_sheet_has_a_row_a_variant(plan: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("docs").mkdir()
+    for cell in plan.cells:
+        for i in range(4):
+            folder = cell_folder(plan.name, cell.name, cell.combination) / "clips" / "pictures" / f"{i:02d}"
+            folder.mkdir(parents=True)
+            Image.new("RGB", (64, 64)).save(folder / "000.png")
+    save_sheet(plan)
+    tile = 64 + 4
+    assert Image.open("docs/evidence.png").size == (2 * SHOWN * 2 * tile + 4, len({c.name for c in plan.cells}) * tile + 4)
 
 
 def test_a_best_rate_at_the_edge_asks_for_one_more_beyond_it() -> None:
@@ -132,29 +132,60 @@ def test_a_best_rate_at_the_edge_asks_for_one_more_beyond_it() -> None:
     assert widen([1e-2, 3e-2, 1e-1], [0.1, 0.2, 0.3]) == [1e-2, 3e-2, 1e-1, 3e-1]
 
 
-def test_tuning_goes_on_until_every_best_rate_lies_inside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def peak_at_8e_3(_: object, rates: dict[str, list[float]]) -> dict[str, dict[str, float]]:
-        return {
-            f"{v} {r:g}": {"fidelity": 0.5, "binding": 0.5, "text_fidelity": 0.5, "mean": -abs(r - 8e-3)} for v in rates for r in rates[v]
-        }
-
-    document = tmp_path / "evidence.md"
-    document.write_text("<!-- tuning -->\n<!-- /tuning -->\n")
-    for name, value in (("try_rates", peak_at_8e_3), ("TUNING", tmp_path / "tuning.json"), ("DOCUMENT", document)):
-        monkeypatch.setattr(f"tasks.commands.evidence.{name}", value)
-    tune(replace(PLAN, learning_rates={"disen_mix": [1e-3, 2e-3, 4e-3]}))
-    rows = json.loads((tmp_path / "tuning.json").read_text())
-    assert [n for n, row in rows.items() if row["chosen"]] == ["disen_mix 0.008"]
-    assert list(rows)[-1] == "disen_mix 0.02" and "**0.008**" in document.read_text()
+def peak_at_8e_3(rates: dict[str, list[float]]) -> Tried:
+    return {
+        f"{v}-{r:g}": {"subject_fidelity": 0.5, "binding": 0.5, "text_fidelity": 0.5, "mean": -abs(r - 8e-3)}
+        for v in rates
+        for r in rates[v]
+    }
 
 
-def test_every_tried_variant_is_in_the_plan_at_rates_two_to_three_times_apart() -> None:
-    assert {v["method"] for v in PLAN.variants.values()} == set(BY_NAME) == {PLAN.variants[v]["method"] for v in PLAN.learning_rates}
-    for rates in PLAN.learning_rates.values():
+def test_tuning_goes_on_until_every_best_rate_lies_inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rates, wider = {}, {"disen_mix": [1e-3, 2e-3, 4e-3]}
+    while wider != rates:
+        rates, wider = wider, widen_all(wider, peak_at_8e_3(wider))
+    assert rates == {"disen_mix": [1e-3, 2e-3, 4e-3, 8e-3, 2e-2]}
+    monkeypatch.chdir(tmp_path)
+    Path("docs").mkdir()
+    Path("docs/evidence.md").write_text("<!-- tuning -->\n<!-- /tuning -->\n")
+    assert write_tuning(rates, peak_at_8e_3(rates)) == {"disen_mix": 8e-3}
+    rows = json.loads(REPORT.read_text())
+    assert [n for n, row in rows.items() if row["chosen"]] == ["disen_mix-0.008"]
+    assert "**0.008**" in Path("docs/evidence.md").read_text()
+
+
+def test_every_method_is_tuned_on_toys_that_no_study_reports(plan: Study) -> None:
+    tuning, variants = read_tuning(load_plan()), load_plan().variants
+    assert {variants[v].method for v in tuning.learning_rates} == set(BY_NAME)
+    for rates in tuning.learning_rates.values():
         assert len(rates) == 3 and all(1.9 < b / a < 3.4 for a, b in pairwise(rates))
+    looks = {about.looks for own in tuning.combinations.values() for about in own.values()}
+    assert looks <= set(HELD_OUT) and not looks & {about.looks for c in plan.cells for _, about in c.subjects.values()}
+
+
+def test_a_tuning_has_a_cell_a_rate_and_combination(plan: Study) -> None:
+    study = plan_tuning({"disen_mix": [1e-3, 2e-3], "svdiff": [0.1]})
+    assert [(c.name, c.combination) for c in study.cells][:3] == [
+        ("disen_mix-0.001", "dog_bunny"),
+        ("disen_mix-0.001", "bear_car"),
+        ("disen_mix-0.002", "dog_bunny"),
+    ]
+    assert [c.variant.learning_rate for c in study.cells] == [1e-3, 1e-3, 2e-3, 2e-3, 0.1, 0.1]
+    numbers = {number for c in (*study.cells, *plan.cells) for number, _ in c.subjects.values()}
+    assert len(numbers) == 25 + 4
 
 
 def test_the_plan_has_the_rates_that_the_tuning_chose() -> None:
-    rows = json.loads((ROOT / TUNING).read_text())
-    chosen = dict(name.split() for name, row in rows.items() if row["chosen"])
-    assert {v: f"{settings_of(PLAN.variants[v], 0).finetune.schedule.learning_rate:g}" for v in PLAN.learning_rates} == chosen
+    edition, variants = load_plan(ROOT / "benchmarks/studies.yaml").editions["toybox"], load_plan(ROOT / "benchmarks/studies.yaml").variants
+    rows = json.loads((ROOT / REPORT).read_text())
+    chosen = {name.rsplit("-", 1)[0]: float(name.rsplit("-", 1)[1]) for name, row in rows.items() if row["chosen"]}
+    assert {v: variants[v].learning_rate or edition.learning_rates[variants[v].method] for v in chosen} == chosen
+
+
+def test_bare_prompts_are_no_part_of_other_profiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    for profile in ("quick", "full", "clips", "tuning", "sample"):
+        assert "bare" not in {p.kind for p in plan_study("toybox", profile).prompts}
+    study = plan_study("toybox", "full")
+    assert {c.combination for c in study.cells if c.name == "without_stitch_prompt"} == set(load_plan().editions["toybox"].ablated)
+    assert replace(study, bare=3).seeds_of(study.prompts[0]) == (0, 1, 2, 3)

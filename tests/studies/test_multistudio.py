@@ -102,10 +102,10 @@ def test_toys_that_the_base_has_seen_or_that_are_used_elsewhere_are_named(tmp_pa
 
     assert faults(tmp_path, lambda e: None) == []
     assert faults(tmp_path, looks(TRAINING[0])) == [f"subjects.bird4: {' '.join(TRAINING[0])} is not held out: the base has seen it"]
-    assert "the demo's or the evidence's" in faults(tmp_path, looks(SUBJECTS["dog"]))[0]
+    assert "the demo's or the tuning's" in faults(tmp_path, looks(SUBJECTS["dog"]))[0]
     own = load_edition(FOLDER / "toybox.yaml").subjects["bird4"]
     assert isinstance(own, DrawnSubject) and own.looks in HELD_OUT
-    assert "the demo's or the evidence's" in faults(tmp_path, lambda e: None, (own.looks,))[0]
+    assert "the demo's or the tuning's" in faults(tmp_path, lambda e: None, (own.looks,))[0]
 
 
 def test_toys_that_cannot_be_told_apart_and_words_that_nobody_taught_are_named(tmp_path: Path) -> None:

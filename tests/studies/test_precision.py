@@ -39,6 +39,6 @@ def test_the_difference_is_of_pairs() -> None:
     """Combinations differ far more than the two precisions do; the interval is of what the precision changes alone."""
     plain = np.random.default_rng(0).normal(0.5, 0.2, (3, 12))
     table: Table = {"float32": rows(plain), "bf16": rows(plain - 0.05)}
-    found = compare(table)["fidelity"]
+    found = compare(table)["subject_fidelity"]
     assert found["difference"] == pytest.approx(-0.05) and found["ci95"] == pytest.approx([-0.05, -0.05], abs=1e-3)
     assert compare({"float32": rows(plain), "bf16": rows(plain)})["binding"]["ci95"] == [0, 0]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from vd_core.studies.evidence import Jury, load_jury
+from vd_core.studies.toys import Jury, load_jury
 from vd_core.studies.transfer import Plan, draw_reference, judge_clip, load_plan, summarise_arms
 from vd_core.toybox.world.scenes import KINDS, Scene
 

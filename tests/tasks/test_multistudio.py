@@ -42,7 +42,7 @@ def test_check_names_a_toy_that_the_evidence_was_tuned_on(project: Path) -> None
     path.write_text(yaml.safe_dump(content))
     done = run("check")
     assert done.exit_code == 1
-    assert done.output == ("error: benchmarks/multistudio/toybox.yaml: subjects.dog2: green pink striped is the demo's or the evidence's\n")
+    assert done.output == ("error: benchmarks/multistudio/toybox.yaml: subjects.dog2: green pink striped is the demo's or the tuning's\n")
 
 
 def play_archive(path: Path, source: str, top: str) -> Path:

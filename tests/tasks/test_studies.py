@@ -21,7 +21,6 @@ from tests.helpers.studies import folders_of, write_study_workspace
 from tests.helpers.workspace import change
 from vd_core.errors import InputError
 from vd_core.studies.cost import Seconds
-from vd_core.studies.evidence import load_plan
 
 BENCHMARKS = ROOT / "benchmarks"
 
@@ -132,14 +131,6 @@ def test_the_profiles_are_as_the_issue_counts_them(edition: EditionName) -> None
     ablations = [c for c in full.cells if c.name.startswith("without")]
     assert len(ablations) == 12 and all(len(c.subjects) == 2 for c in ablations)
     assert [len(c.subjects) for c in full.cells if c.variant.hlr] == [3, 3, 3]
-
-
-def test_the_methods_have_the_rates_that_the_evidence_tuned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    tuned = load_plan(Path("benchmarks/evidence.yaml")).variants
-    assert plan_study("toybox", "quick").learning_rates == {
-        m: tuned[m]["learning_rate"] for m in ("dreambooth", "custom_diffusion", "svdiff", "disen_mix")
-    }
 
 
 def test_a_plan_with_an_unknown_variant_is_refused_in_one_line(study: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from vd_core.studies.evidence import Jury, load_jury
+from vd_core.studies.toys import Jury, load_jury
 from vd_core.toybox.reading.action_binding import action_binding
 from vd_core.toybox.reading.tracking import name_motion, track_kinds
 from vd_core.toybox.world.draw import draw_clip

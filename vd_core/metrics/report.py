@@ -38,7 +38,7 @@ def judge_clip(
 ) -> dict[str, float | None]:
     """All figures of one clip: the paper's, and those that show what they hide. None: nothing to measure.
 
-    `imaging_quality` only by judges of photographs, `aesthetic_quality` only if there is its judge.
+    `imaging_quality` only by judges of photographs, `aesthetic_quality` only if there is its judge; a single picture has none of those over time.
     """
     pixels, arrays = to_unit(frames), [np.asarray(f) for f in frames]
     matches = match_frames(judges, pixels, subjects)
@@ -46,12 +46,19 @@ def judge_clip(
         **subject_fidelity(score_frames(matches)),
         **identity_separation(matches),
         "text_fidelity": text_fidelity(judges, pixels, prompt),
-        "temporal_consistency": temporal_consistency(judges, pixels),
         "stitch_score": stitch_score(arrays),
-        "motion_smoothness": motion_smoothness(arrays),
-        "motion_amplitude": motion_amplitude(arrays),
+        **(judge_motion(judges, pixels, arrays) if len(frames) > 1 else {}),
         **({"imaging_quality": imaging_quality(judges, pixels)} if judges.of_photographs else {}),
         **({"aesthetic_quality": aesthetic_quality(aesthetic, pixels)} if aesthetic else {}),
+    }
+
+
+def judge_motion(judges: Judges, pixels: torch.Tensor, arrays: list[np.ndarray]) -> dict[str, float | None]:
+    """The figures over time of a clip, as a tensor in 0..1 and as uint8 frames."""
+    return {
+        "temporal_consistency": temporal_consistency(judges, pixels),
+        "motion_smoothness": motion_smoothness(arrays),
+        "motion_amplitude": motion_amplitude(arrays),
     }
 
 

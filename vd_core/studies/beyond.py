@@ -22,7 +22,7 @@ from vd_core.methods import disen_mix
 from vd_core.metrics.scatter_subjects import scatter_pictures
 from vd_core.seeds import seed_for
 from vd_core.settings import Settings
-from vd_core.studies.evidence import Jury, Toys, draw_toys, mix
+from vd_core.studies.toys import Jury, Toys, draw_toys, mix
 from vd_core.studies.transfer import Drawn
 from vd_core.toybox.reading.binding import attribute_binding
 from vd_core.toybox.reading.reader import read_picture

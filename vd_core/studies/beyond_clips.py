@@ -19,7 +19,7 @@ from vd_core.metrics.report import to_unit
 from vd_core.seeds import seed_for
 from vd_core.settings import Sampling
 from vd_core.studies.beyond import Arm, Plan, Rows
-from vd_core.studies.evidence import Jury, Toys, draw_toys
+from vd_core.studies.toys import Jury, Toys, draw_toys
 from vd_core.studies.transfer import draw_reference, track
 from vd_core.toybox.reading.action_binding import action_binding
 from vd_core.toybox.world.draw import CLIP_FRAMES

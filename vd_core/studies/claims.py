@@ -1,4 +1,4 @@
-"""The paper's claims C1 to C11 (those that single pictures can show) held against rows of figures: difference, interval, verdict."""
+"""The paper's claims C1 to C11 held against rows of figures, of single pictures and of clips: difference, interval, verdict."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ import numpy as np
 
 from vd_core.metrics.intervals import DRAWS, POWER, Design, Resampling, bound_of_zeros, interval_of_smallest, resample
 
-COMPARABLE = 0.03
-"""Two mean CLIP-T are comparable when they surely differ by less than this cosine; set before anything was measured."""
+COMPARABLE, SIMILAR = 0.03, 0.02
+"""Two mean CLIP-T are comparable, and two mean temporal consistencies similar, when they surely differ by less; set before anything was measured."""
 
 Rows = list[dict[str, Any]]
 Table = dict[str, Rows]
-"""The rows of every variant, a picture each: its figures, `subjects`, `combination`, `training_seed`, `method`.
+"""The rows of every variant, a picture or clip each: its figures, `subjects`, `combination`, `training_seed`, `method`, `generator`, and its prompt's `kind`.
 
 All in one order: by combination, training seed, prompt, picture seed; the combinations and pictures are the same for all variants.
 """
@@ -34,6 +34,24 @@ class Side:
 
 
 @dataclass(frozen=True)
+class View:
+    """Which rows show a claim: those of a generator, of prompts that say a place or an action or of bare ones."""
+
+    generator: str
+    bare: bool = False
+
+    def of(self, table: Table) -> Table:
+        """Those rows of a table; variants that have none are left out."""
+        kept = {
+            v: [r for r in rows if r["generator"] == self.generator and (r["kind"] == "bare") == self.bare] for v, rows in table.items()
+        }
+        return {v: rows for v, rows in kept.items() if rows}
+
+
+PICTURES, BARE, T2V, AD = View("pictures"), View("pictures", bare=True), View("text2video_zero"), View("animatediff")
+
+
+@dataclass(frozen=True)
 class Claim:
     """What the paper says, as a difference that is above zero where it holds: the lowest mean of `above` less the highest of `below`.
 
@@ -43,6 +61,7 @@ class Claim:
     """
 
     text: str
+    view: View
     figure: str
     above: Side
     below: Side
@@ -58,39 +77,73 @@ PEERS = ("dreambooth", "custom_diffusion", "svdiff")
 OURS = ("disen_mix",)
 
 
-def stitch_claims(figure: str) -> dict[str, Claim]:
-    """The claims about seams, by one figure."""
-    safeguards = ("without_stitch_prompt", "without_visual_embedding")
+METHODS = (*OURS, *PEERS)
+
+
+def main_claims(view: View) -> dict[str, Claim]:
+    """What Table I says of every generator's fidelity and CLIP-T."""
     return {
-        "C6 highest": Claim(
-            "SVDiff has the highest stitch score", figure, Side(("svdiff",)), Side(("disen_mix", "dreambooth", "custom_diffusion"))
+        "C1": Claim("VideoDreamer has the highest subject fidelity", view, "subject_fidelity", Side(OURS), Side(PEERS)),
+        "C2": Claim("SVDiff has the lowest CLIP-T", view, "text_fidelity", Side(("disen_mix", *PEERS[:2])), Side(("svdiff",))),
+        "C3": Claim(
+            "VideoDreamer's CLIP-T is comparable to DreamBooth's and Custom Diffusion's",
+            view,
+            "text_fidelity",
+            Side(OURS),
+            Side(PEERS[:2]),
+            COMPARABLE,
         ),
-        "C6 order": Claim(
-            "SVDiff's and Custom Diffusion's stitch scores are above DreamBooth's and VideoDreamer's",
-            figure,
-            Side(("svdiff", "custom_diffusion")),
-            Side(("dreambooth", "disen_mix")),
-        ),
-        "C7": Claim("VideoDreamer's stitch score rises from two to three subjects", figure, Side(OURS, 3), Side(OURS, 2)),
-        "C8": Claim("HLR lowers the stitch score of three subjects", figure, Side(OURS, 3), Side(("disen_mix_hlr",), 3)),
-        "C9": Claim("without P_N or without f_j stitches rise", figure, Side(safeguards), Side(OURS)),
     }
 
 
+def stitch_claims(view: View) -> dict[str, Claim]:
+    """The claims about seams."""
+    safeguards = ("without_stitch_prompt", "without_visual_embedding")
+    others = Side(("disen_mix", "dreambooth", "custom_diffusion"))
+    return {
+        "C6 highest": Claim("SVDiff has the highest stitch score", view, "stitch_score", Side(("svdiff",)), others),
+        "C6 order": Claim(
+            "SVDiff's and Custom Diffusion's stitch scores are above DreamBooth's and VideoDreamer's",
+            view,
+            "stitch_score",
+            Side(("svdiff", "custom_diffusion")),
+            Side(("dreambooth", "disen_mix")),
+        ),
+        "C7": Claim("VideoDreamer's stitch score rises from two to three subjects", view, "stitch_score", Side(OURS, 3), Side(OURS, 2)),
+        "C8": Claim("HLR lowers the stitch score of three subjects", view, "stitch_score", Side(OURS, 3), Side(("disen_mix_hlr",), 3)),
+        "C9": Claim("without P_N or without f_j stitches rise", view, "stitch_score", Side(safeguards), Side(OURS)),
+    }
+
+
+def named(claims: dict[str, Claim], suffix: str) -> dict[str, Claim]:
+    """The claims with more in their names."""
+    return {f"{name} {suffix}": claim for name, claim in claims.items()}
+
+
+FIDELITY, TEXT = "subject_fidelity", "text_fidelity"
 CLAIMS: dict[str, Claim] = {
-    "C1": Claim("VideoDreamer has the highest subject fidelity", "fidelity", Side(OURS), Side(PEERS)),
-    "C2": Claim("SVDiff has the lowest CLIP-T", "text_fidelity", Side(("disen_mix", *PEERS[:2])), Side(("svdiff",))),
-    "C3": Claim(
-        "VideoDreamer's CLIP-T is comparable to DreamBooth's and Custom Diffusion's",
-        "text_fidelity",
-        Side(OURS),
-        Side(PEERS[:2]),
-        COMPARABLE,
+    **main_claims(PICTURES),
+    **stitch_claims(PICTURES),
+    "C10": Claim("without f_j CLIP-T falls", PICTURES, TEXT, Side(OURS), Side(("without_visual_embedding",))),
+    "C11": Claim("without L3 subject fidelity falls", PICTURES, FIDELITY, Side(OURS), Side(("without_weak_denoising",))),
+    **named(stitch_claims(BARE), "bare"),
+    **named(main_claims(T2V), "T2V"),
+    **named(main_claims(AD), "AD"),
+    "C4": Claim(
+        "the methods' temporal consistency is similar on Text2Video-Zero",
+        T2V,
+        "temporal_consistency",
+        Side(METHODS),
+        Side(METHODS),
+        SIMILAR,
     ),
-    **stitch_claims("stitched"),
-    "C10": Claim("without f_j CLIP-T falls", "text_fidelity", Side(OURS), Side(("without_visual_embedding",))),
-    "C11": Claim("without L3 subject fidelity falls", "fidelity", Side(OURS), Side(("without_weak_denoising",))),
-    **{f"{name} bare": claim for name, claim in stitch_claims("stitched_bare").items()},
+    "C5": Claim(
+        "VideoDreamer's and SVDiff's temporal consistency is above the others' on AnimateDiff",
+        AD,
+        "temporal_consistency",
+        Side(("disen_mix", "svdiff")),
+        Side(PEERS[:2]),
+    ),
 }
 
 
@@ -163,7 +216,7 @@ def judge(claim: Claim, table: Table, design: Design, taken: Resampling) -> dict
     place of an interval, says how far from there the rates may be (one-sided 95%). Its n is that of the finetunings: zeros do not tell how
     alike the pictures of one finetuning are, so they count as one.
 
-    ValueError if the table lacks a variant, or the number of subjects, that the claim needs.
+    `table` has the rows of the claim's view alone. ValueError if it lacks a variant, or the number of subjects, that the claim needs.
     """
     check(claim, table, design)
     arrays = {v: as_array(table[v], claim.figure) for side in claim.sides for v in side.variants}
@@ -197,10 +250,12 @@ def verdict_of(low: float, high: float, detectable: float) -> str:
 
 
 def judge_claims(table: Table) -> dict[str, dict[str, Any]]:
-    """The verdict on every claim."""
-    design = design_of(table)
-    taken = resample(design, DRAWS)
-    return {name: judge(claim, table, design, taken) for name, claim in CLAIMS.items()}
+    """The verdict on every claim whose pictures or clips the table has."""
+    seen = {view: view.of(table) for view in dict.fromkeys(claim.view for claim in CLAIMS.values())}
+    designs = {view: design_of(rows) for view, rows in seen.items() if rows}
+    taken = {view: resample(design, DRAWS) for view, design in designs.items()}
+    claims = {name: claim for name, claim in CLAIMS.items() if claim.view in designs}
+    return {name: judge(c, seen[c.view], designs[c.view], taken[c.view]) for name, c in claims.items()}
 
 
 def summarise(table: Table, figures: tuple[str, ...]) -> dict[str, dict[str, dict[str, Any]]]:

@@ -15,7 +15,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 Folder = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_]*$")]
 Text = Annotated[str, Field(min_length=1)]
 Https = Annotated[str, Field(pattern=r"^https://")]
-Kind = Literal["action", "background", "both"]
+Kind = Literal["action", "background", "both", "bare"]
 Profile = Literal["quick", "full"]
 
 
@@ -50,11 +50,15 @@ class PhotographedSubject(Section):
 
 
 class DrawnSubject(Section):
-    """A toy of the drawn world: its kind is its noun; `looks` are color, second color and pattern."""
+    """A toy of the drawn world: its kind is its noun; `looks` are color, second color and pattern.
+
+    All pictures that are given of it show one `background`, as people's often do, or, without it, five different ones.
+    """
 
     kind: Literal["toy"]
     class_noun: Text
     looks: tuple[str, str, str]
+    background: Text | None = None
 
 
 class Prompts(Section):
@@ -116,7 +120,7 @@ class Edition(Section):
 
 @dataclass(frozen=True)
 class Prompt:
-    """What is said after P_c, and of which kind it is."""
+    """What is said after P_c, and of which kind it is; a bare one is P_c alone, and no edition has it."""
 
     text: str
     kind: Kind

@@ -31,5 +31,5 @@ def explain_toy(toy: DrawnSubject, used: Collection[Looks]) -> list[str]:
     if toy.looks not in HELD_OUT:
         reasons.append(f"{' '.join(toy.looks)} is not held out: the base has seen it")
     if toy.looks in used or toy.looks in SUBJECTS.values():
-        reasons.append(f"{' '.join(toy.looks)} is the demo's or the evidence's")
+        reasons.append(f"{' '.join(toy.looks)} is the demo's or the tuning's")
     return reasons

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from vd_core.metrics.report import to_unit
-from vd_core.studies.evidence import Jury, Toys
+from vd_core.studies.toys import Jury, Toys
 from vd_core.toybox.reading.action_binding import action_binding
 from vd_core.toybox.reading.binding import attribute_binding
 from vd_core.toybox.reading.reader import read_picture
@@ -15,10 +15,11 @@ READ_EVERY = 4
 
 
 def read_toys(jury: Jury, frames: list[Image.Image], toys: Toys, prompt: str) -> dict[str, float | None]:
-    """`attribute_binding`'s figures, the means over some frames, and `action_binding`: None if `prompt` names no motion."""
+    """`attribute_binding`'s figures, the means over some frames, and `action_binding`: None if `prompt` names no motion, or of a single picture."""
     rows = [attribute_binding(read_picture(jury.judges, jury.reader, frame), toys) for frame in frames[::READ_EVERY]]
     motion = named_motion(prompt)
-    acting = action_binding(jury.judges, jury.reader, to_unit(frames), dict.fromkeys(toys, motion)) if motion else None
+    moves = motion and len(frames) > 1
+    acting = action_binding(jury.judges, jury.reader, to_unit(frames), dict.fromkeys(toys, motion)) if moves else None
     return {**{name: float(np.mean([row[name] for row in rows])) for name in rows[0]}, "action_binding": acting}
 
 

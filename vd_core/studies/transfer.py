@@ -11,7 +11,7 @@ import yaml
 from vd_core.metrics.fidelity import assign, crop_boxes, detect
 from vd_core.metrics.intervals import DRAWS, with_interval
 from vd_core.metrics.motion_path import path_correlation
-from vd_core.studies.evidence import Jury
+from vd_core.studies.toys import Jury
 from vd_core.toybox.reading.reader import ATTRIBUTES, IDENTITY_SIZE
 from vd_core.toybox.world.paths import draw_along, path_of
 from vd_core.toybox.world.scenes import Scene, Toy

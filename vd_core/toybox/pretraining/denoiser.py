@@ -13,8 +13,9 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from vd_core.bases.noise import add_noise_at
 from vd_core.toybox.pretraining.autoencoder import to_tensor
 from vd_core.toybox.pretraining.encoders import WIDTH
-from vd_core.toybox.pretraining.tokens import tokenize
+from vd_core.toybox.pretraining.tokens import MAX_TOKENS, tokenize
 from vd_core.toybox.pretraining.trainer import ema_weights, fit
+from vd_core.toybox.world.crowds import sample_crowd
 from vd_core.toybox.world.draw import draw_scene, in_motion
 from vd_core.toybox.world.scenes import Scene, caption, sample_scene
 
@@ -22,22 +23,28 @@ BATCH = 32
 SEED = 300_000_000
 POOL = 65_536  # pictures whose latents are kept; captions are written anew each time
 LATENTS = (8, 16, 16)
+MOST_SIDE_BY_SIDE = 4
 CAPTION_DROPOUT = 0.1
 TEXT_OFFSET = 1_000_000  # the second training's steps draw other captions and other orders
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """Which pictures a pool holds: the range of their seeds, the odds of one to four toys (None: the world's own), the share in which all slide."""
+    """Which pictures a pool holds: the range of their seeds, the odds of one toy, two, and so on (None: the world's own), the share in which all slide.
+
+    `spread` is the share in which they stand in two rows or wherever there is room; five and six always do.
+    """
 
     offset: int = 0
     crowds: tuple[float, ...] | None = None
     slides: float = 0.0
+    spread: float = 0.0
 
 
 WORLD = Mixture()
 CROWDED = Mixture(10_000_000, (0.25, 0.58, 0.13, 0.04))
 SLIDING = Mixture(20_000_000, CROWDED.crowds, slides=0.4)
+SPREAD = Mixture(30_000_000, (0.15, 0.35, 0.18, 0.2, 0.04, 0.08), slides=0.2, spread=0.5)
 
 
 def build_unet() -> UNet2DConditionModel:
@@ -80,7 +87,9 @@ class LatentPool:
     def scene(self, index: int) -> Scene:
         """The ground truth of picture `index`."""
         rng, crowds = np.random.default_rng([index, 5]), self.mixture.crowds
-        count = int(rng.choice([1, 2, 3, 4], p=crowds)) if crowds else None
+        count = int(rng.choice(len(crowds), p=crowds)) + 1 if crowds else None
+        if count and self.mixture.spread and (count > MOST_SIDE_BY_SIDE or rng.random() < self.mixture.spread):
+            return sample_crowd(SEED + self.mixture.offset + index, count)
         scene = sample_scene(SEED + self.mixture.offset + index, count)
         if not scene.regions and rng.random() < self.mixture.slides:
             scene = in_motion(scene, str(rng.choice(["left", "right"])))
@@ -118,8 +127,21 @@ def choose_indices(step: int, batch: int) -> np.ndarray:
 def write_captions(pool: LatentPool, indices: np.ndarray, step: int) -> list[str]:
     """A fresh caption for each picture; some are empty, which teaches guidance its unconditional half."""
     rng = np.random.default_rng([step, 4])
-    texts = [caption(pool.scene(int(i)), rng) for i in indices]
+    texts = [caption_that_fits(pool.scene(int(i)), rng) for i in indices]
     return ["" if rng.random() < CAPTION_DROPOUT else t for t in texts]
+
+
+def caption_that_fits(scene: Scene, rng: np.random.Generator) -> str:
+    """A caption that the text encoder reads whole: of six toys most say too much. If none of twenty is, the shortest."""
+    texts = [caption(scene, rng)]
+    while count_words(texts[-1]) > MAX_TOKENS - 2 and len(texts) < 20:
+        texts.append(caption(scene, rng))
+    return min(texts, key=count_words)
+
+
+def count_words(text: str) -> int:
+    """How many tokens a caption has between its start and its end."""
+    return len(text.replace(",", " ,").split())
 
 
 def sample_timesteps(count: int, noise_scheduler: DDPMScheduler, generator: torch.Generator) -> torch.Tensor:

@@ -1,6 +1,7 @@
 """The embedded base's `MotionAdapter`: trained on drawn clips with the U-Net frozen, as AnimateDiff's is."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,12 @@ from vd_core.bases.noise import add_noise_at
 from vd_core.toybox.pretraining.autoencoder import to_tensor
 from vd_core.toybox.pretraining.tokens import tokenize
 from vd_core.toybox.pretraining.trainer import fit
+from vd_core.toybox.world.crowds import sample_crowd
 from vd_core.toybox.world.draw import CLIP_FRAMES, draw_clip, in_motion
 from vd_core.toybox.world.scenes import MOTIONS, Scene, caption, sample_scene
 
 BATCH = 2
-SEED, LAST_OFFSET = 400_000_000, 40_000_000
+SEED, LAST_OFFSET, OWN_OFFSET = 400_000_000, 40_000_000, 50_000_000
 SampleTimesteps = Callable[[int, DDPMScheduler, torch.Generator], torch.Tensor]
 
 
@@ -39,6 +41,17 @@ def clip_scene(index: int) -> Scene:
     """The ground truth of clip `index`: one or two toys that all do one motion; motions take turns."""
     rng = np.random.default_rng([SEED + index, 6])
     scene = sample_scene(SEED + index, count=1 if rng.random() < 0.6 else 2, collages=False)
+    return in_motion(scene, list(MOTIONS)[index % len(MOTIONS)])
+
+
+def own_motion_scene(index: int) -> Scene:
+    """The ground truth of clip `index`: one to three toys, side by side or wherever there is room; in half of the clips each does something of its own."""
+    rng = np.random.default_rng([SEED + index, 7])
+    count = int(rng.choice([1, 2, 3], p=[0.35, 0.5, 0.15]))
+    scattered = rng.random() < 0.3
+    scene = sample_crowd(SEED + index, count) if scattered else sample_scene(SEED + index, count, collages=False)
+    if rng.random() < 0.5:
+        return replace(scene, toys=tuple(replace(t, motion=str(rng.choice(list(MOTIONS)))) for t in scene.toys))
     return in_motion(scene, list(MOTIONS)[index % len(MOTIONS)])
 
 
@@ -65,14 +78,15 @@ def train_motion_adapter(
     batch: int = BATCH,
     sample_timesteps: SampleTimesteps = sample_high_timesteps,
     offset: int = 0,
+    scene_of: Callable[[int], Scene] = clip_scene,
 ) -> Path:
-    """The U-Net's own loss, over the clips from index `offset` on; only the motion modules learn, from nothing or from `start`."""
+    """The U-Net's own loss, over the clips `scene_of` gives from index `offset` on; only the motion modules learn, from nothing or from `start`."""
     torch.manual_seed(2)
     model = UNetMotionModel.from_unet2d(unet, start or build_motion_adapter(unet))
     model.freeze_unet2d_params()
 
     def loss_fn(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
-        scenes = [clip_scene(offset + step * batch + i) for i in range(batch)]
+        scenes = [scene_of(offset + step * batch + i) for i in range(batch)]
         with torch.no_grad():
             pixel_values = to_tensor(np.concatenate([draw_clip(s) for s in scenes]))
             latents = vae.encode(pixel_values).latent_dist.mean.float() * vae.config.scaling_factor

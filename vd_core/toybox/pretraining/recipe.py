@@ -4,16 +4,25 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
-from transformers import CLIPTokenizer
+from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel
+from transformers import CLIPTextModel, CLIPTokenizer
 
 from vd_core.bases.stable_diffusion import folder_source, load_base
 from vd_core.toybox.pretraining.assemble import export_motion_adapter
 from vd_core.toybox.pretraining.autoencoder import SECOND, THIRD, load_trained_vae, train_vae
 from vd_core.toybox.pretraining.contrastive import ContrastivePair, load_trained_encoders, train_encoders, train_image_encoder
-from vd_core.toybox.pretraining.denoiser import CROWDED, SLIDING, LatentPool, build_noise_scheduler, build_unet, train_unet, trained_part
+from vd_core.toybox.pretraining.denoiser import (
+    CROWDED,
+    SLIDING,
+    SPREAD,
+    LatentPool,
+    build_noise_scheduler,
+    build_unet,
+    train_unet,
+    trained_part,
+)
 from vd_core.toybox.pretraining.judges import train_clip, train_detector, train_identity
-from vd_core.toybox.pretraining.motion_modules import LAST_OFFSET, sample_even_timesteps, train_motion_adapter
+from vd_core.toybox.pretraining.motion_modules import LAST_OFFSET, OWN_OFFSET, own_motion_scene, sample_even_timesteps, train_motion_adapter
 from vd_core.toybox.pretraining.reader_training import train_reader
 from vd_core.toybox.pretraining.words import place_directions, place_rare_words
 
@@ -29,6 +38,8 @@ STEPS = {
     "unet_last": 1600,
     "motion": 9600,
     "motion_last": 2400,
+    "unet_crowds": 6000,
+    "motion_own": 2000,
     "image_encoder": 5300,
     "detector": 3100,
     "identity": 1300,
@@ -113,6 +124,36 @@ def train_last_motion(states: Path, folder: Path, steps: int) -> None:
     )
 
 
+def train_crowds_unet(states: Path, folder: Path, steps: int) -> None:
+    """The U-Net on from there, on pictures of up to six toys that stand in rows or anywhere, each doing something of its own."""
+    tokenizer, pair = load_text(states, "unet_text")
+    pool, start = LatentPool(states / "pool_crowds", load_vae(states, "autoencoder_last"), SPREAD), load_unet(state_of(states, "unet_last"))
+    train_unet(folder, pool, tokenizer, pair.text_encoder, steps, start=start, peak_lr=LAST_LR)
+
+
+def train_own_motion(states: Path, folder: Path, steps: int) -> None:
+    """The motion adapter on from there, on that U-Net and on clips whose toys each move in their own way."""
+    tokenizer, pair = load_text(states, "unet_text")
+    start = export_motion_adapter(load_unet(state_of(states, "unet_last")), state_of(states, "motion_last"))
+    unet, vae = load_unet(state_of(states, "unet_crowds")), load_vae(states, "autoencoder_last")
+    train_motion_on(folder, unet, vae, tokenizer, pair.text_encoder, steps, start)
+
+
+def train_motion_on(
+    folder: Path,
+    unet: UNet2DConditionModel,
+    vae: AutoencoderKL,
+    tokenizer: CLIPTokenizer,
+    text_encoder: CLIPTextModel,
+    steps: int,
+    start: MotionAdapter,
+) -> Path:
+    """A finished motion adapter on, on clips of own motions and with timesteps from all of them; the state file."""
+    data = (vae, tokenizer, text_encoder)
+    own = {"sample_timesteps": sample_even_timesteps, "offset": OWN_OFFSET, "scene_of": own_motion_scene}
+    return train_motion_adapter(folder, unet, build_noise_scheduler(), *data, steps, start=start, **own)
+
+
 TRAININGS: dict[str, Callable[[Path, Path, int], object]] = {
     "autoencoder": lambda states, folder, steps: train_vae(folder, steps),
     "encoders": lambda states, folder, steps: train_encoders(folder, steps),
@@ -124,6 +165,8 @@ TRAININGS: dict[str, Callable[[Path, Path, int], object]] = {
     "unet_last": train_last_unet,
     "motion": train_motion,
     "motion_last": train_last_motion,
+    "unet_crowds": train_crowds_unet,
+    "motion_own": train_own_motion,
     "image_encoder": lambda states, folder, steps: train_image_encoder(folder, steps, load_text(states, "unet_text")[1]),
     "detector": lambda states, folder, steps: train_detector(folder, steps),
     "identity": lambda states, folder, steps: train_identity(folder, steps),
@@ -144,12 +187,10 @@ def train_on(states: Path, folder: Path) -> None:
     The autoencoder and the text encoder stay, since all else was trained on what they say.
     """
     base = load_base(folder_source(folder), torch.device("cpu"))
-    pool = LatentPool(states / "pool", base.vae, SLIDING)
-    drawing = train_unet(states / "unet", pool, base.tokenizer, base.text_encoder, STEPS["unet_on"], start=base.unet, peak_lr=ON_LR)
+    pool = LatentPool(states / "pool", base.vae, SPREAD)
+    drawing = train_unet(states / "unet", pool, base.tokenizer, base.text_encoder, STEPS["unet_crowds"], start=base.unet, peak_lr=LAST_LR)
     unet = load_unet(drawing)
-    noise_scheduler, encoders = build_noise_scheduler(), (base.tokenizer, base.text_encoder)
-    state = train_motion_adapter(
-        states / "motion", unet, noise_scheduler, base.vae, *encoders, STEPS["motion_last"], start=base.motion_adapter
-    )
+    data = (base.vae, base.tokenizer, base.text_encoder)
+    state = train_motion_on(states / "motion", unet, *data, STEPS["motion_own"], base.motion_adapter)
     export_motion_adapter(unet, state).half().save_pretrained(folder / "motion_adapter")
     unet.half().save_pretrained(folder / "unet")

@@ -71,7 +71,7 @@ def fit(
         torch.manual_seed(step)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, steps, peak_lr)
-        with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
+        with torch.autocast("cpu", torch.bfloat16), sdpa_kernel([SDPBackend.FLASH_ATTENTION, SDPBackend.MATH]):
             losses = loss_fn(step, torch.Generator().manual_seed(step))
         losses["loss"].float().backward()
         nn.utils.clip_grad_norm_(parameters.values(), 1.0)

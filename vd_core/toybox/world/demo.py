@@ -17,8 +17,8 @@ SUBJECTS = {"dog": ("orange", "yellow", "plain"), "car": ("blue", "white", "plai
 PICTURE_BACKGROUNDS = ("flowers", "city", "forest", "desert", "ocean")
 
 
-def draw_subject(kind: str, identity: tuple[str, str, str], seed: int, count: int = 5) -> list[np.ndarray]:
-    """`count` pictures of one still toy on different backgrounds, uint8 `[64, 64, 3]` each. The identity must be held out."""
+def draw_subject(kind: str, identity: tuple[str, str, str], seed: int, count: int = 5, background: str | None = None) -> list[np.ndarray]:
+    """`count` pictures of one still toy on different backgrounds, or all on one, uint8 `[64, 64, 3]` each. The identity must be held out."""
     if identity not in HELD_OUT:
         raise ValueError(f"{identity} is not held out: the base has seen it")
     pictures = []
@@ -26,8 +26,8 @@ def draw_subject(kind: str, identity: tuple[str, str, str], seed: int, count: in
         toy = sample_scene(seed + i, count=1, collages=False).toys[0]
         colour, trim, pattern = identity
         toy = replace(toy, kind=kind, colour=colour, trim=trim, pattern=pattern, accessory=None, motion="still")
-        background = PICTURE_BACKGROUNDS[(seed + i) % len(PICTURE_BACKGROUNDS)]
-        pictures.append(draw_scene(Scene((toy,), background, seed + i))[0])
+        place = background or PICTURE_BACKGROUNDS[(seed + i) % len(PICTURE_BACKGROUNDS)]
+        pictures.append(draw_scene(Scene((toy,), place, seed + i))[0])
     return pictures
 
 
