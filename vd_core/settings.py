@@ -93,7 +93,8 @@ class Lora:
 class DisenMix:
     """Disen-Mix's own: lambda of Eq. 9 (0: no L3), P_N before P_c, f_j; each can be turned off (the paper's ablations).
 
-    Not the paper's: `prior_preservation`, DreamBooth's second term beside Eq. 10; `regions`, each subject's own text in its box of the pictures of cut-outs.
+    Not the paper's: `prior_preservation`, DreamBooth's second term beside Eq. 10; `regions`, each subject's own text in its box of the pictures of cut-outs,
+    which names it as often as there are subjects if `repeat` (the preset's `regions.repeat`: as in sampling).
     """
 
     __pydantic_config__ = STRICT
@@ -102,6 +103,7 @@ class DisenMix:
     visual_embedding: bool
     prior_preservation: bool
     regions: bool
+    repeat: bool
 
 
 @dataclass(frozen=True)

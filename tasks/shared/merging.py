@@ -70,10 +70,11 @@ def read_preset(base: str) -> dict[str, Any]:
 
 
 def with_seeds(raw: dict[str, Any], seed: int) -> dict[str, Any]:
-    """The raw settings as the models have them: each training its own seed, the sampling also where finetuning validates."""
+    """The raw settings as the models have them: each training its own seed, and what finetuning shares with sampling."""
     motion = dict(raw.get("motion") or {})
     training = {k: motion.pop(k) for k in ("schedule", "lora_rank", "copies", "actors", "places", "validation") if k in motion}
-    finetune = dict(raw.get("finetune") or {}) | {"sampling": raw.get("sampling")}
+    repeat = {"disen_mix": {"repeat": (raw.get("regions") or {}).get("repeat", False)}}
+    finetune = overlay(raw.get("finetune") or {}, repeat) | {"sampling": raw.get("sampling")}
     for stage, part in (("finetune", finetune), ("motion", training)):
         part["schedule"] = dict(part.get("schedule") or {}) | {"seed": seed_for(stage, seed)}
     return raw | {"finetune": finetune, "motion": motion | {"training": training}}

@@ -177,7 +177,12 @@ def test_batches_hold_every_subject() -> None:
 
     moments = Moments(torch.arange(5.0)[:, None, None, None].expand(5, 1, 1, 1), torch.zeros(5, 1, 1, 1))
     data = FinetuningData(
-        Labelled(moments, torch.tensor([0, 0, 1, 1, 1])), moments, torch.zeros(5, 3), torch.zeros(3, 4), torch.full((5,), 2)
+        Labelled(moments, torch.tensor([0, 0, 1, 1, 1])),
+        moments,
+        torch.zeros(5, 3),
+        torch.zeros(3, 4),
+        torch.full((5,), 2),
+        torch.arange(2),
     )
     batch = draw_batch(data, torch.Generator().manual_seed(0), per_subject=2, mixed=3)
     assert isinstance(batch, Batch)

@@ -11,15 +11,16 @@ from tests.helpers.pictures import noise_picture
 from tests.helpers.training import make_settings, make_trainee, parts_of, shake_lora
 from vd_core.bases.attention import training_attention
 from vd_core.bases.box_masks import box_masks
-from vd_core.bases.encode import embed_prompts
+from vd_core.bases.encode import embed_prompts, tokenize
 from vd_core.bases.region_attention import RegionAttention, position_masks
 from vd_core.bases.stable_diffusion import Base, folder_source, load_base
 from vd_core.customisation.lora import LORA_FILE
 from vd_core.generation.attention import Conditions, text_attention
 from vd_core.generation.regions import Regions
 from vd_core.generation.unet import embed_texts
-from vd_core.inputs.prompts import extended_prompt, mixed_prompt
+from vd_core.inputs.prompts import extended_prompt, mixed_prompt, repeated_prompt
 from vd_core.inputs.scattering import Scattered
+from vd_core.inputs.scenes import Scene, part_prompts
 from vd_core.methods.disen_mix import finetune, train_step
 from vd_core.training.data import FinetuningData, build_data, draw_batch
 from vd_core.training.loop import Progress
@@ -30,14 +31,15 @@ OWN = make_settings(disen_mix={"regions": True, "weak_denoising": 0.25}).disen_m
 ONE = pytest.mark.parametrize("kind", ["sd1"], indirect=True)
 
 
-def scattered_data(base: Base, strips: int = 0) -> FinetuningData:
-    """Two subjects, some strips, three pictures of cut-outs."""
+def scattered_data(base: Base, strips: int = 0, repeat: bool = False) -> FinetuningData:
+    """Two subjects, some strips, three pictures of cut-outs; regions' texts of their own if they `repeat` the subject."""
     side = (base.resolution,) * 2
     pictures = [[noise_picture(10 * s + i, side) for i in range(2)] for s in range(2)]
     scattered = [Scattered(np.array(noise_picture(50 + i, side)), (LEFT, RIGHT)) for i in range(3)]
     mixed = [noise_picture(90 + i, side) for i in range(strips)]
     prompts = [s.instance_prompt for s in SUBJECTS]
-    return build_data(base, pictures, mixed, prompts, extended_prompt(SUBJECTS), scattered, mixed_prompt(SUBJECTS))
+    regions = [repeated_prompt(p, 2) for p in prompts] if repeat else []
+    return build_data(base, pictures, mixed, prompts, extended_prompt(SUBJECTS), scattered, mixed_prompt(SUBJECTS), regions)
 
 
 @pytest.mark.parametrize("plain", [True, False])
@@ -76,11 +78,12 @@ def test_masks_never_exceed_one() -> None:
     assert float(position_masks(torch.zeros(1, 2, 4), 64).sum()) == 0
 
 
-def test_one_batched_step_equals_literal_calls(base: Base) -> None:
+@pytest.mark.parametrize("repeat", [False, True])
+def test_one_batched_step_equals_literal_calls(base: Base, repeat: bool) -> None:
     """L1, L2 and L3 as ever, in mixed pictures with each subject's own text in its box; and one subject alone, its loss in its box."""
     adapter = make_trainee(base)
     shake_lora(base)
-    batch = draw_batch(scattered_data(base), torch.Generator().manual_seed(0), 1, 2)
+    batch = draw_batch(scattered_data(base, repeat=repeat), torch.Generator().manual_seed(0), 1, 2)
     parts = parts_of(base, adapter)
     generator = torch.Generator().manual_seed(5)
     with torch.no_grad(), training_attention(base.unet, base.device, regions=True):
@@ -89,7 +92,8 @@ def test_one_batched_step_equals_literal_calls(base: Base) -> None:
         noised = base.add_noise(batch.latents, again)
         chosen = torch.randint(2, (2,), generator=again)
         embeds = base.text_encoder(batch.prompt_ids).last_hidden_state
-        own, f = embeds[:2].flatten(0, 1), adapter(batch.image_embeds)[:, None]
+        texts = embeds[-2:] if repeat else embeds[:2]
+        own, f = texts.flatten(0, 1), adapter(batch.image_embeds)[:, None]
 
         def squared(i: int, text: torch.Tensor, boxes: torch.Tensor | None) -> torch.Tensor:
             more = {} if boxes is None else {"cross_attention_kwargs": {"boxes": boxes[None]}}
@@ -103,7 +107,7 @@ def test_one_batched_step_equals_literal_calls(base: Base) -> None:
         alone = torch.zeros(())
         for j, subject in enumerate(chosen.tolist()):
             mask = box_masks(boxes[subject], torch.Size((8, 8))).unflatten(-1, (8, 8))
-            alone = alone + (squared(2 + j, embeds[subject], None).mean(0) * mask).sum() / mask.sum() / 2
+            alone = alone + (squared(2 + j, texts[subject], None).mean(0) * mask).sum() / mask.sum() / 2
     found = [float(losses[k]) for k in ("separate", "disentangled", "weak_denoising", "alone")]
     assert found == pytest.approx([float(v) for v in (separate, disentangled, weak, alone)], rel=1e-4)
     assert float(losses["loss"]) == pytest.approx(sum(found), rel=1e-5)
@@ -119,6 +123,15 @@ def test_strips_keep_their_prompt_and_have_no_boxes(base: Base) -> None:
         for p in (extended_prompt(SUBJECTS), mixed_prompt(SUBJECTS))
     ]
     assert data.prompt_ids[2:].tolist() == ids
+
+
+@ONE
+def test_a_regions_text_repeats_its_subject_as_in_sampling(base: Base) -> None:
+    data = scattered_data(base, repeat=True)
+    scene = Scene("", {s.name: "" for s in SUBJECTS}, None, False, ())
+    said = list(part_prompts(SUBJECTS, scene, repeat=True).values())
+    assert data.own_prompts.tolist() == [4, 5] and torch.equal(data.prompt_ids[4:], tokenize(base, said))
+    assert scattered_data(base).own_prompts.tolist() == [0, 1]
 
 
 @ONE

@@ -22,6 +22,11 @@ def enumerate_names(names: list[str]) -> str:
     return ", ".join(names) if len(names) < 3 else ", ".join(names[:-1]) + ", and " + names[-1]
 
 
+def repeated_prompt(name: str, count: int) -> str:
+    """A region's prompt for a base that composes a picture by the number of its nouns: "a sks dog, a sks dog"."""
+    return enumerate_names([name] * count)
+
+
 def extended_prompt(subjects: list[Subject]) -> str:
     """P'_c = [P_N, P_c]."""
     return f"{STITCH_PROMPT}, {mixed_prompt(subjects)}"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vd_core.errors import InputError
-from vd_core.inputs.prompts import enumerate_names, scene_prompt
+from vd_core.inputs.prompts import repeated_prompt, scene_prompt
 from vd_core.inputs.subjects import Subject
 
 Box = tuple[float, float, float, float]
@@ -125,7 +125,7 @@ def part_prompts(subjects: list[Subject], scene: Scene, repeat: bool) -> dict[st
     regions = {}
     for s in subjects if scene.actions else []:
         own = join(s.instance_prompt, scene.actions[s.name])
-        regions[f"subjects.{s.name}"] = join(enumerate_names([own] * (len(subjects) if repeat else 1)), scene.text)
+        regions[f"subjects.{s.name}"] = join(repeated_prompt(own, len(subjects) if repeat else 1), scene.text)
     return regions | {str(start): scene_prompt(subjects, text) for start, text in scene.events[1:]}
 
 

@@ -10,7 +10,7 @@ from vd_core.bases.encode import tokenize
 from vd_core.bases.stable_diffusion import Base
 from vd_core.customisation.lora import add_lora, load_lora, save_lora
 from vd_core.customisation.visual_adapter import VisualAdapter, load_visual_adapter, save_visual_adapter
-from vd_core.inputs.prompts import extended_prompt, mixed_prompt
+from vd_core.inputs.prompts import extended_prompt, mixed_prompt, repeated_prompt
 from vd_core.inputs.scattering import Scattered
 from vd_core.inputs.subjects import Subject
 from vd_core.methods.priors import draw_priors
@@ -39,7 +39,9 @@ def finetune(
     """
     prompt = extended_prompt(subjects) if settings.disen_mix.stitch_prompt else mixed_prompt(subjects)
     prior = draw_prior(base, subjects, settings)
-    data = build_data(base, pictures, mixed, [s.instance_prompt for s in subjects], prompt, scattered, mixed_prompt(subjects))
+    owns = [s.instance_prompt for s in subjects]
+    regions = [repeated_prompt(p, len(owns)) for p in owns] if settings.disen_mix.repeat and settings.disen_mix.regions else []
+    data = build_data(base, pictures, mixed, owns, prompt, scattered, mixed_prompt(subjects), regions)
     add_lora(base, settings.lora.rank, settings.schedule.seed, settings.lora.targets)
     torch.manual_seed(seed_for("visual adapter", settings.schedule.seed))
     visual_adapter = VisualAdapter(base.text_encoder.config.hidden_size).to(base.device)
@@ -131,7 +133,7 @@ def train_step(
     alone = choose_alone(batch, generator) if own.regions and batch.boxes is not None else None
     extra = {}
     if alone:
-        texts = torch.cat([texts, prompt_embeds[alone.subject_ids]])
+        texts = torch.cat([texts, prompt_embeds[batch.own_prompts[alone.subject_ids]]])
         texts, extra = add_region_texts(texts, prompt_embeds, batch, len(alone.samples))
         samples = torch.cat([samples, alone.samples])
 

@@ -49,7 +49,7 @@ ARMS = {
     "plain": Arm("strips", False, False),
     "cut-outs": Arm("cutouts", False, False),
     "regions in sampling": Arm("cutouts", True, True),
-    "regions in training": Arm("regions", True, False),
+    "regions in training": Arm("regions", True, True),
 }
 
 

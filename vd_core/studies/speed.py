@@ -26,7 +26,7 @@ from vd_core.training.losses import denoising_loss, separate_loss
 from vd_core.training.step import named_trainable, predict
 
 PER_SUBJECT, MIXED, WEAK_DENOISING = 2, 4, 0.5
-OWN = DisenMix(WEAK_DENOISING, stitch_prompt=True, visual_embedding=True, prior_preservation=False, regions=False)
+OWN = DisenMix(WEAK_DENOISING, stitch_prompt=True, visual_embedding=True, prior_preservation=False, regions=False, repeat=False)
 LossOf = Callable[..., torch.Tensor]
 
 

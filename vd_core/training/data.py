@@ -45,8 +45,9 @@ class Labelled:
 class FinetuningData:
     """`instance`: the subjects' own pictures; `mixed`: m pictures of all, D_mix (or HLR's picks) and those of cut-outs, with E_I of each.
 
-    `prompt_ids` `[prompts, length]` holds the token ids of each P_i, then of P'_c (P_c in re-finetuning), then of P_c if there are cut-outs;
-    `mixed_prompts` `[m]` says which is whose. `boxes` `[m, subjects, 4]` has the subjects' places in pictures of cut-outs, 0 in the others; None without any.
+    `prompt_ids` `[prompts, length]` holds the token ids of each P_i, then of P'_c (P_c in re-finetuning), then of P_c if there are cut-outs, then of the
+    regions' own texts if these are not the P_i; `mixed_prompts` `[m]` and `own_prompts` `[subjects]` say which is whose. `boxes` `[m, subjects, 4]`
+    has the subjects' places in pictures of cut-outs, 0 in the others; None without any.
     """
 
     instance: Labelled
@@ -54,6 +55,7 @@ class FinetuningData:
     image_embeds: torch.Tensor
     prompt_ids: torch.Tensor
     mixed_prompts: torch.Tensor
+    own_prompts: torch.Tensor
     boxes: torch.Tensor | None = None
 
 
@@ -79,16 +81,23 @@ def build_data(
     mixed_prompt: str,
     scattered: Sequence[Scattered] = (),
     scattered_prompt: str = "",
+    region_prompts: Sequence[str] = (),
 ) -> FinetuningData:
-    """Encode each subject's `pictures`, the `mixed` ones and the `scattered` ones, all of the base's resolution; both encoders are let go."""
+    """Encode each subject's `pictures`, the `mixed` ones and the `scattered` ones, all of the base's resolution; both encoders are let go.
+
+    `region_prompts` are the regions' own texts, a subject each, unless they are the instance prompts.
+    """
     together = [*mixed, *(Image.fromarray(s.picture) for s in scattered)]
     first, last = len(instance_prompts), [scattered_prompt] if scattered else []
+    prompts = [*instance_prompts, mixed_prompt, *last, *region_prompts]
+    owns = range(len(prompts) - first, len(prompts)) if region_prompts else range(first)
     data = FinetuningData(
         instance=encode_labelled(base, pictures),
         mixed=encode_pictures(base, together),
         image_embeds=embed_pictures(base, together),
-        prompt_ids=tokenize(base, [*instance_prompts, mixed_prompt, *last]),
+        prompt_ids=tokenize(base, prompts),
         mixed_prompts=torch.tensor([first] * len(mixed) + [first + 1] * len(scattered), device=base.device),
+        own_prompts=torch.tensor(owns, device=base.device),
         boxes=place_scattered(len(mixed), len(instance_prompts), scattered).to(base.device) if scattered else None,
     )
     base.let_go("vae", "image_encoder")
@@ -109,6 +118,7 @@ class Batch:
     image_embeds: torch.Tensor
     prompt_ids: torch.Tensor
     mixed_prompts: torch.Tensor
+    own_prompts: torch.Tensor
     boxes: torch.Tensor | None
 
 
@@ -118,4 +128,6 @@ def draw_batch(data: FinetuningData, generator: torch.Generator, per_subject: in
     mixed_ids = torch.randint(len(data.image_embeds), (mixed,), generator=generator).to(subject_ids.device)
     latents = torch.cat([instance, data.mixed.sample(mixed_ids, generator)])
     boxes = None if data.boxes is None else data.boxes[mixed_ids]
-    return Batch(latents, subject_ids, data.image_embeds[mixed_ids], data.prompt_ids, data.mixed_prompts[mixed_ids], boxes)
+    return Batch(
+        latents, subject_ids, data.image_embeds[mixed_ids], data.prompt_ids, data.mixed_prompts[mixed_ids], data.own_prompts, boxes
+    )
