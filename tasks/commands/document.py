@@ -23,15 +23,21 @@ LABEL, ARROW, GAP = 24, 32, 4
 
 
 def document(name: str) -> None:
-    """Draw docs/strip.png, docs/demo.gif, docs/demo-sheet.png and docs/demo-mix.png, and write the metrics into README.md."""
+    """Draw docs/strip.png, docs/demo.gif, docs/demo-sheet.png and docs/demo-mix.png, and write the metrics into README.md.
+
+    Of a combination that takes another's subjects: docs/<combination>.gif alone.
+    """
     render, docs = run_folder(name, "render"), Path("docs")
-    videos = json.loads((render / "videos.json").read_text())
-    clips = [load_numbered(render / v["video"]) for v in videos]
+    videos, params = json.loads((render / "videos.json").read_text()), load_params()
+    clips, milliseconds = [load_numbered(render / v["video"]) for v in videos], 1000 // merge(params, name).encode.fps
+    if params.combination(name).finetune_from != name:
+        save_gif(clips, docs / f"{name}.gif", milliseconds)
+        return
     prepared, mixed = read_prepared(name), read_mixed(name)
     given = [own[:2] for own in prepared.pictures]
     strip = draw_strip(given, mixed[0], spread(clips[0], 3), plain_prompt(videos[0]["prompt"], prepared.subjects))
     reduce_colors(strip).save(docs / "strip.png", optimize=True)
-    save_gif(clips, docs / "demo.gif", 1000 // merge(load_params(), name).encode.fps)
+    save_gif(clips, docs / "demo.gif", milliseconds)
     rows = [clip[:: -(-len(clip) // 8)] for clip in clips]
     reduce_colors(contact_sheet(rows, TILE)).save(docs / "demo-sheet.png", optimize=True)
     reduce_colors(contact_sheet([mixed[:8]], TILE)).save(docs / "demo-mix.png", optimize=True)

@@ -84,3 +84,13 @@ def test_a_finished_run_is_documented(finished_run: Path) -> None:
     assert pictures["demo-mix.png"].width == 4 * (96 + 4) + 4
     text = Path("README.md").read_text()
     assert "| animatediff | 0.123 |" in text and text.startswith("before") and text.endswith("after\n")
+
+
+def test_of_anothers_subjects_only_the_clips_are_shown(finished_run: Path) -> None:
+    shutil.copytree("runs/toys", "runs/again")
+    text = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(
+        text + "  again:\n    finetune_from: toys\n    subjects: [dog, car]\n    prompts: [in space]\n    sampling_round: 0\n"
+    )
+    document("again")
+    assert [p.name for p in (finished_run / "docs").iterdir()] == ["again.gif"]

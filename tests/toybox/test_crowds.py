@@ -4,14 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from vd_core.toybox.pretraining.autoencoder import build_vae
-from vd_core.toybox.pretraining.denoiser import CROWDED, SPREAD, LatentPool, caption_that_fits, count_words
+from vd_core.toybox.pretraining.denoiser import CROWDED, SPREAD, LatentPool, caption_that_fits, count_words, weigh_toys
 from vd_core.toybox.pretraining.motion_modules import own_motion_scene
 from vd_core.toybox.pretraining.tokens import MAX_TOKENS, build_tokenizer
 from vd_core.toybox.world.crowds import in_two_rows, overlap, sample_crowd
 from vd_core.toybox.world.draw import draw_scene
-from vd_core.toybox.world.scenes import caption, is_held_out
+from vd_core.toybox.world.scenes import caption, is_held_out, sample_scene
 
 
 @pytest.mark.parametrize("count", range(1, 7))
@@ -48,6 +49,21 @@ def test_a_spread_pool_has_up_to_six_toys_in_the_words_that_the_base_reads(tmp_p
     texts = [caption_that_fits(s, rng) for s in scenes]
     assert [count_words(t) for t in texts[:20]] == [len(tokenizer.tokenize(t)) for t in texts[:20]]
     assert np.mean([count_words(t) <= MAX_TOKENS - 2 for t in texts]) > 0.98
+
+
+def test_toys_count_more_than_their_place(tmp_path: Path) -> None:
+    """The middle of every toy counts; the weights' mean is 1, so that the loss keeps its size; a collage counts evenly."""
+    scenes = [sample_crowd(seed, 1 + seed % 4) for seed in range(12)]
+    weights = weigh_toys(scenes, 4.0)
+    assert weights.shape == (12, 1, 16, 16) and float(weights.mean()) == pytest.approx(1)
+    for scene, own in zip(scenes, weights[:, 0], strict=True):
+        assert float(own.max() / own.min()) == pytest.approx(5)
+        for box in draw_scene(scene)[1]:
+            x, y = ((box[:2] + box[2:]) / 8).astype(int)
+            assert own[y, x] == own.max()
+    collage = next(s for s in (sample_scene(seed) for seed in range(200)) if s.regions)
+    assert len(weigh_toys([collage], 4.0).unique()) == 1
+    assert torch.equal(weigh_toys(scenes, 0.0), torch.ones(12, 1, 16, 16))
 
 
 def test_other_pools_are_what_they_were(tmp_path: Path) -> None:

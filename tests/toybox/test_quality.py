@@ -45,4 +45,7 @@ def test_the_reader_is_measured_on_every_toy(subjects: Subjects) -> None:
 def test_an_unknown_part(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(typer.Exit):
         main(ROOT / "models" / "toybox", ["everything"])
-    assert capsys.readouterr().err == "error: there is no part 'everything'; choose from size, autoencoder, clip, judges, drawing, motion\n"
+    assert (
+        capsys.readouterr().err
+        == "error: there is no part 'everything'; choose from size, autoencoder, clip, judges, drawing, crowds, motion, own_motion\n"
+    )

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer
@@ -16,7 +15,7 @@ from vd_core.toybox.pretraining.encoders import WIDTH
 from vd_core.toybox.pretraining.tokens import MAX_TOKENS, tokenize
 from vd_core.toybox.pretraining.trainer import ema_weights, fit
 from vd_core.toybox.world.crowds import sample_crowd
-from vd_core.toybox.world.draw import draw_scene, in_motion
+from vd_core.toybox.world.draw import draw_scene, in_motion, pose_at
 from vd_core.toybox.world.scenes import Scene, caption, sample_scene
 
 BATCH = 32
@@ -124,10 +123,10 @@ def choose_indices(step: int, batch: int) -> np.ndarray:
     return np.random.default_rng([step, 3]).choice(POOL, batch, replace=False)
 
 
-def write_captions(pool: LatentPool, indices: np.ndarray, step: int) -> list[str]:
+def write_captions(scenes: list[Scene], step: int) -> list[str]:
     """A fresh caption for each picture; some are empty, which teaches guidance its unconditional half."""
     rng = np.random.default_rng([step, 4])
-    texts = [caption_that_fits(pool.scene(int(i)), rng) for i in indices]
+    texts = [caption_that_fits(s, rng) for s in scenes]
     return ["" if rng.random() < CAPTION_DROPOUT else t for t in texts]
 
 
@@ -142,6 +141,23 @@ def caption_that_fits(scene: Scene, rng: np.random.Generator) -> str:
 def count_words(text: str) -> int:
     """How many tokens a caption has between its start and its end."""
     return len(text.replace(",", " ,").split())
+
+
+def weigh_toys(scenes: list[Scene], more: float) -> torch.Tensor:
+    """How much each latent of the pictures counts, `[b, 1, h, w]` with a mean of 1: by `more` times more where a toy is; a collage's all alike."""
+    weights = 1 + more * torch.from_numpy(np.stack([find_toys(s) for s in scenes])).float()[:, None]
+    return weights / weights.mean()
+
+
+def find_toys(scene: Scene) -> np.ndarray:
+    """Where the toys of a picture are, roughly: `[h, w]` of bool."""
+    found, centers = np.full(LATENTS[1:], bool(scene.regions)), (np.arange(LATENTS[1]) + 0.5) / LATENTS[1]
+    for toy in scene.toys:
+        pose = pose_at(toy, scene.phase)
+        size, ground = toy.size * pose.scale, toy.ground - pose.lift
+        across = np.abs(centers - toy.x - pose.dx) < 0.55 * size + 0.03
+        found |= ((centers > ground - 1.1 * size) & (centers < ground + 0.03))[:, None] & across
+    return found
 
 
 def sample_timesteps(count: int, noise_scheduler: DDPMScheduler, generator: torch.Generator) -> torch.Tensor:
@@ -159,10 +175,12 @@ def train_unet(
     start: UNet2DConditionModel | None = None,
     train_text: bool = False,
     peak_lr: float = 6e-4,
+    toys_count_more: float = 0.0,
 ) -> Path:
     """Plain denoising loss in the scheduler's prediction type, logit-normal timesteps; from nothing, or from the weights of `start`.
 
     With `train_text` the text encoder learns too: what it told apart too weakly for drawing becomes clear. Frozen, it is not in the state.
+    `toys_count_more` is `weigh_toys`': most of a picture is its place, whose clouds no caption foretells.
     """
     torch.manual_seed(1)
     unet = build_unet().to(memory_format=torch.channels_last)
@@ -174,15 +192,15 @@ def train_unet(
 
     def loss_fn(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
         indices = choose_indices(step + offset, BATCH)
-        latents = pool.get(indices)
+        latents, scenes = pool.get(indices), [pool.scene(int(i)) for i in indices]
         noise = torch.randn(latents.shape, generator=generator)
         timesteps = sample_timesteps(BATCH, noise_scheduler, generator)
         noised = add_noise_at(noise_scheduler, latents, noise, timesteps)
-        input_ids = tokenize(tokenizer, write_captions(pool, indices, step + offset))
+        input_ids = tokenize(tokenizer, write_captions(scenes, step + offset))
         with torch.set_grad_enabled(train_text):
             encoder_hidden_states = text_encoder(input_ids).last_hidden_state
         model_pred = unet(noised.latents.contiguous(memory_format=torch.channels_last), timesteps, encoder_hidden_states).sample
-        return {"loss": F.mse_loss(model_pred.float(), noised.target)}
+        return {"loss": (weigh_toys(scenes, toys_count_more) * (model_pred.float() - noised.target).square()).mean()}
 
     return fit(name, module, loss_fn, folder, steps, peak_lr, ema_decay=0.999)
 

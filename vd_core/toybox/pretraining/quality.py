@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,10 +27,11 @@ from vd_core.toybox.pretraining.contrastive import draw_captioned
 from vd_core.toybox.pretraining.encoders import embed_captions, load_text_head
 from vd_core.toybox.pretraining.judges import draw_view
 from vd_core.toybox.pretraining.reader_training import attribute_labels, draw_crops
+from vd_core.toybox.reading.action_binding import action_binding
 from vd_core.toybox.reading.reader import AttributeReader, load_reader, read_picture
 from vd_core.toybox.reading.tracking import track_motion
 from vd_core.toybox.world.draw import CLIP_FRAMES, draw_clip, draw_scene, in_motion
-from vd_core.toybox.world.scenes import BACKGROUNDS, COLOURS, HELD_OUT, KINDS, MOTIONS, STITCH_PROMPT, Toy, sample_scene
+from vd_core.toybox.world.scenes import BACKGROUNDS, COLOURS, HELD_OUT, KINDS, MOTIONS, STITCH_PROMPT, Toy, join_names, sample_scene
 
 SEED = 1_000_000_000
 STEPS, GUIDANCE = 25, 5.0
@@ -153,10 +154,7 @@ def measure_drawing(s: Subjects, count: int = 500) -> Iterator[tuple[str, dict]]
 def measure_two(s: Subjects, count: int = 200) -> Iterator[tuple[str, dict]]:
     """Two toys of different kinds and colours: are both kinds there, and how often does one show the other's colour?"""
     rng = np.random.default_rng(SEED + 1)
-    pairs = []
-    for _ in range(count):
-        kinds, colours = rng.choice(KINDS, 2, replace=False), rng.choice(list(COLOURS), 2, replace=False)
-        pairs.append([(str(c), str(k)) for c, k in zip(colours, kinds, strict=True)])
+    pairs = [choose_toys(rng, 2) for _ in range(count)]
     prompts = [f"a {a[0]} {a[1]} and a {b[0]} {b[1]} {BACKGROUNDS[str(rng.choice(list(BACKGROUNDS)))]}" for a, b in pairs]
     both, blend = [], []
     for pair, picture in zip(pairs, draw(s, prompts, SEED + 3000), strict=True):
@@ -166,6 +164,27 @@ def measure_two(s: Subjects, count: int = 200) -> Iterator[tuple[str, dict]]:
             blend.append(any(seen[pair[i][1]] == pair[1 - i][0] for i in range(2)))
     yield "draws_two_kinds", figure(both)
     yield "draws_two_blend", figure(blend or [float("nan")])
+
+
+def choose_toys(rng: np.random.Generator, count: int) -> list[tuple[str, str]]:
+    """The colors and kinds of `count` toys, all different."""
+    kinds, colours = rng.choice(KINDS, count, replace=False), rng.choice(list(COLOURS), count, replace=False)
+    return [(str(c), str(k)) for c, k in zip(colours, kinds, strict=True)]
+
+
+@torch.no_grad()
+def measure_crowds(s: Subjects, count: int = 100) -> Iterator[tuple[str, dict]]:
+    """Three and four toys of different kinds and colors: are all kinds there, and all in their own colors?"""
+    for name, number in (("three", 3), ("four", 4)):
+        rng = np.random.default_rng(SEED + 10 + number)
+        crowds = [choose_toys(rng, number) for _ in range(count)]
+        places = [BACKGROUNDS[str(rng.choice(list(BACKGROUNDS)))] for _ in crowds]
+        prompts = [f"{join_names([f'a {c} {k}' for c, k in crowd])} {place}" for crowd, place in zip(crowds, places, strict=True)]
+        pictures = draw(s, prompts, SEED + 5000 + 1000 * number)
+        read = [[(r["colour"], r["kind"]) for r in read_picture(s.judges, s.reader, p)] for p in pictures]
+        kinds = [{k for _, k in crowd} <= {k for _, k in found} for crowd, found in zip(crowds, read, strict=True)]
+        yield f"draws_{name}_kinds", figure(kinds)
+        yield f"draws_{name}_bound", figure([set(crowd) <= set(found) for crowd, found in zip(crowds, read, strict=True)])
 
 
 def draw(s: Subjects, prompts: list[str], seed: int) -> list[Image.Image]:
@@ -205,6 +224,27 @@ def measure_motion(s: Subjects, count: int = 120) -> Iterator[tuple[str, dict]]:
     yield "consistency_gap", figure(np.array(true) - np.array(generated))
 
 
+@torch.no_grad()
+def measure_own_motion(s: Subjects, count: int = 60) -> Iterator[tuple[str, dict]]:
+    """Clips of two toys that are told to do different things: the share of toys that do theirs, in the base's clips and in drawn ones."""
+    rng, own, drawn_ones = np.random.default_rng(SEED + 30), [], []
+    net = unroll(build_animatediff(s.base, s.base.motion_adapter).unet)
+    for i in range(count):
+        toys, motions = choose_toys(rng, 2), [str(m) for m in rng.choice([m for m in MOTIONS if m != "still"], 2, replace=False)]
+        said = join_names([f"a {c} {k} {MOTIONS[m]}" for (c, k), m in zip(toys, motions, strict=True)])
+        scene = sample_scene(SEED + 60_000 + i, count=2, collages=False)
+        told = {k: m for (_, k), m in zip(toys, motions, strict=True)}
+        drawn_toys = [replace(t, kind=k, colour=c, motion=told[k]) for t, (c, k) in zip(scene.toys, toys, strict=True)]
+        with torch.autocast("cpu", torch.bfloat16):
+            embeds = embed_prompts(s.base, [f"{said} {BACKGROUNDS[scene.background]}"])
+            frames = generate_animatediff(s.base, net, embeds, [SEED + i], CLIP_FRAMES, STEPS, GUIDANCE, fast=False)[0]
+        own.append(action_binding(s.judges, s.reader, (frames.float() + 1) / 2, told))
+        true = to_unit_array(draw_clip(replace(scene, toys=tuple(drawn_toys))))
+        drawn_ones.append(action_binding(s.judges, s.reader, true, told))
+    yield "judge_own_motion", figure(drawn_ones)
+    yield "draws_own_motion", figure(own)
+
+
 def measure_size(s: Subjects) -> Iterator[tuple[str, dict]]:
     """Megabytes of the folder."""
     size = sum(p.stat().st_size for p in s.folder.rglob("*.safetensors")) / 1e6
@@ -217,7 +257,9 @@ MEASURES: dict[str, Callable[[Subjects], Iterator[tuple[str, dict]]]] = {
     "clip": measure_clip,
     "judges": measure_judges,
     "drawing": measure_drawing,
+    "crowds": measure_crowds,
     "motion": measure_motion,
+    "own_motion": measure_own_motion,
 }
 
 

@@ -27,6 +27,7 @@ from vd_core.toybox.pretraining.reader_training import train_reader
 from vd_core.toybox.pretraining.words import place_directions, place_rare_words
 
 ON_LR, LAST_LR = 4e-4, 5e-4
+TOYS_COUNT_MORE = 4.0
 STEPS = {
     "autoencoder": 2100,
     "encoders": 800,
@@ -128,7 +129,7 @@ def train_crowds_unet(states: Path, folder: Path, steps: int) -> None:
     """The U-Net on from there, on pictures of up to six toys that stand in rows or anywhere, each doing something of its own."""
     tokenizer, pair = load_text(states, "unet_text")
     pool, start = LatentPool(states / "pool_crowds", load_vae(states, "autoencoder_last"), SPREAD), load_unet(state_of(states, "unet_last"))
-    train_unet(folder, pool, tokenizer, pair.text_encoder, steps, start=start, peak_lr=LAST_LR)
+    train_unet(folder, pool, tokenizer, pair.text_encoder, steps, start=start, peak_lr=LAST_LR, toys_count_more=TOYS_COUNT_MORE)
 
 
 def train_own_motion(states: Path, folder: Path, steps: int) -> None:
@@ -188,9 +189,8 @@ def train_on(states: Path, folder: Path) -> None:
     """
     base = load_base(folder_source(folder), torch.device("cpu"))
     pool = LatentPool(states / "pool", base.vae, SPREAD)
-    drawing = train_unet(states / "unet", pool, base.tokenizer, base.text_encoder, STEPS["unet_crowds"], start=base.unet, peak_lr=LAST_LR)
-    unet = load_unet(drawing)
-    data = (base.vae, base.tokenizer, base.text_encoder)
+    data, more = (base.vae, base.tokenizer, base.text_encoder), {"peak_lr": LAST_LR, "toys_count_more": TOYS_COUNT_MORE}
+    unet = load_unet(train_unet(states / "unet", pool, *data[1:], STEPS["unet_crowds"], start=base.unet, **more))
     state = train_motion_on(states / "motion", unet, *data, STEPS["motion_own"], base.motion_adapter)
     export_motion_adapter(unet, state).half().save_pretrained(folder / "motion_adapter")
     unet.half().save_pretrained(folder / "unet")
