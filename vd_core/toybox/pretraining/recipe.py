@@ -47,7 +47,7 @@ STEPS = {
     "clip": 500,
     "reader": 5600,
 }
-"""Optimizer steps of each training, as the weights in models/toybox had them (its README has the hours)."""
+"""Optimizer steps of each training, as the weights in models/toybox had them (its README has the hours); the last two of the U-Net and the motion adapter are to come."""
 
 
 def state_of(states: Path, part: str) -> Path:
