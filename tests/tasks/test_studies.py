@@ -98,7 +98,9 @@ def test_a_cell_from_pictures_to_figures_and_the_page(study: Path, capfd: pytest
     assert folders_of(STORE) == finished
     planned = plan_study("toybox", "quick")
     rows = read_study(planned.name, [("disen_mix", "cat3_dog3")])["disen_mix"]
-    assert [(r["generator"], r["prompt"], r["seed"]) for r in rows] == [(g, p.text, 0) for g in planned.bases for p in planned.prompts]
+    assert [(r["generator"], r["prompt"], r["seed"]) for r in rows] == [
+        (g, p.text, 0) for g in planned.cells[0].generators for p in planned.prompts
+    ]
     assert all(0 <= r["missing_rate"] <= 1 and r["subjects"] == 2 for r in rows)
     bad = cell_folder(planned.name, "disen_mix", "cat3_dog3") / "figures.json"
     bad.write_text(bad.read_text().replace("are shaking", "<script>alert(1)</script>"))
@@ -151,3 +153,17 @@ def test_dvcs_code_deps_are_what_is_imported(stage: str, module: str) -> None:
 
 def test_the_table_of_costs() -> None:
     assert cost_table(Seconds(600, 20, 40, 2)).splitlines()[2] == "| 1 | 148.0 | 148 |"
+
+
+@pytest.mark.slow
+def test_a_cell_of_pictures_has_figures_of_single_frames(study: Path) -> None:
+    """Three prompts and two bare ones; a picture is a clip of one frame, and nothing that needs two is measured of it."""
+    plan = read_yaml(PLAN)
+    plan["profiles"]["quick"] |= {"generators": ["pictures"], "bare": 2, "variants": ["disen_mix"]}
+    PLAN.write_text(yaml.safe_dump(plan, sort_keys=False))
+    run_cell("toybox", "quick", "disen_mix", "cat3_dog3")
+    rows = read_study("toybox-quick", [("disen_mix", "cat3_dog3")])["disen_mix"]
+    assert [(r["kind"], r["seed"]) for r in rows] == [("action", 0), ("background", 0), ("both", 0), ("bare", 0), ("bare", 1)]
+    assert all("stitch_score" in r and "temporal_consistency" not in r and r["generator"] == "pictures" for r in rows)
+    clips = sorted((cell_folder("toybox-quick", "disen_mix", "cat3_dog3") / "clips" / "pictures").glob("*/*"))
+    assert [c.name for c in clips] == ["000.png"] * 4
