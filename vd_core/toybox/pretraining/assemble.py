@@ -28,8 +28,8 @@ def assemble(states: Path, target: Path) -> None:
     vae = load_trained_vae(states / "autoencoder_last" / "state.safetensors")
     tokenizer, pair = load_trained_encoders(states / "image_encoder" / "state.safetensors")
     unet = build_unet()
-    unet.load_state_dict(trained_part(states / "unet_crowds" / "state.safetensors", "unet"))
-    export_motion_adapter(unet, states / "motion_own" / "state.safetensors").half().save_pretrained(target / "motion_adapter")
+    unet.load_state_dict(trained_part(states / "unet_last" / "state.safetensors", "unet"))
+    export_motion_adapter(unet, states / "motion_last" / "state.safetensors").half().save_pretrained(target / "motion_adapter")
     pipeline = StableDiffusionPipeline(
         vae, pair.text_encoder, tokenizer, unet, build_noise_scheduler(), None, processor, pair.image_encoder, requires_safety_checker=False
     )

@@ -47,7 +47,7 @@ STEPS = {
     "clip": 500,
     "reader": 5600,
 }
-"""Optimizer steps of each training, as the weights in models/toybox had them (its README has the hours); the last two of the U-Net and the motion adapter are to come."""
+"""Optimizer steps of each training, as the weights in models/toybox had them (its README has the hours); "unet_crowds" and "motion_own" are those of training on."""
 
 
 def state_of(states: Path, part: str) -> Path:
@@ -125,21 +125,6 @@ def train_last_motion(states: Path, folder: Path, steps: int) -> None:
     )
 
 
-def train_crowds_unet(states: Path, folder: Path, steps: int) -> None:
-    """The U-Net on from there, on pictures of up to six toys that stand in rows or anywhere, each doing something of its own."""
-    tokenizer, pair = load_text(states, "unet_text")
-    pool, start = LatentPool(states / "pool_crowds", load_vae(states, "autoencoder_last"), SPREAD), load_unet(state_of(states, "unet_last"))
-    train_unet(folder, pool, tokenizer, pair.text_encoder, steps, start=start, peak_lr=LAST_LR, toys_count_more=TOYS_COUNT_MORE)
-
-
-def train_own_motion(states: Path, folder: Path, steps: int) -> None:
-    """The motion adapter on from there, on that U-Net and on clips whose toys each move in their own way."""
-    tokenizer, pair = load_text(states, "unet_text")
-    start = export_motion_adapter(load_unet(state_of(states, "unet_last")), state_of(states, "motion_last"))
-    unet, vae = load_unet(state_of(states, "unet_crowds")), load_vae(states, "autoencoder_last")
-    train_motion_on(folder, unet, vae, tokenizer, pair.text_encoder, steps, start)
-
-
 def train_motion_on(
     folder: Path,
     unet: UNet2DConditionModel,
@@ -166,8 +151,6 @@ TRAININGS: dict[str, Callable[[Path, Path, int], object]] = {
     "unet_last": train_last_unet,
     "motion": train_motion,
     "motion_last": train_last_motion,
-    "unet_crowds": train_crowds_unet,
-    "motion_own": train_own_motion,
     "image_encoder": lambda states, folder, steps: train_image_encoder(folder, steps, load_text(states, "unet_text")[1]),
     "detector": lambda states, folder, steps: train_detector(folder, steps),
     "identity": lambda states, folder, steps: train_identity(folder, steps),
@@ -183,7 +166,7 @@ def train_part(part: str, states: Path) -> None:
 
 
 def train_on(states: Path, folder: Path) -> None:
-    """Train the U-Net, then the motion adapter, of the finished base in `folder` on, and put the results back there.
+    """Train the U-Net on crowds, then the motion adapter on own motions, of the finished base in `folder` on, and put the results back there.
 
     The autoencoder and the text encoder stay, since all else was trained on what they say.
     """
