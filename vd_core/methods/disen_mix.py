@@ -20,7 +20,7 @@ from vd_core.settings import DisenMix, Settings
 from vd_core.training.data import Batch, FinetuningData, PriorData, build_data, draw_batch, encode_labelled
 from vd_core.training.loop import Progress
 from vd_core.training.losses import disen_mix_loss, disentangled_loss, prior_preservation_loss, separate_loss, weak_denoising_loss
-from vd_core.training.step import Models, learn, predict, weigh
+from vd_core.training.step import Models, gather_embeds, learn, predict, weigh
 
 
 def finetune(
@@ -109,7 +109,7 @@ def train(
 def prior_step(base: Base, parts: Models, prior: PriorData, generator: torch.Generator, settings: Settings) -> torch.Tensor:
     """DreamBooth's second term: `batch_per_subject` of the base's own pictures of each class under its prompt; a scalar."""
     latents, ids = prior.pictures.draw(settings.batch_per_subject, generator)
-    encoder_hidden_states = parts["text_encoder"](prior.prompt_ids).last_hidden_state[ids]
+    encoder_hidden_states = gather_embeds(parts["text_encoder"](prior.prompt_ids).last_hidden_state, ids)
     model_pred, target = predict(base, parts["unet"], latents, encoder_hidden_states, generator, settings.min_snr_gamma)
     return prior_preservation_loss(model_pred, target, ids, settings.prior.weight)
 
@@ -126,14 +126,14 @@ def train_step(
     noised = base.add_noise(latents, generator)
 
     prompt_embeds = parts["text_encoder"](batch.prompt_ids).last_hidden_state
-    extended = prompt_embeds[batch.mixed_prompts]  # E_T(P'_c), or E_T(P_c) of a picture without stitches
+    extended = gather_embeds(prompt_embeds, batch.mixed_prompts)  # E_T(P'_c), or E_T(P_c) of a picture without stitches
     visual = parts["visual_adapter"](batch.image_embeds)[:, None] * own.visual_embedding  # f_j of Eq. 7, one vector for every token
-    texts = torch.cat([prompt_embeds[batch.subject_ids], extended + visual, extended])
+    texts = torch.cat([gather_embeds(prompt_embeds, batch.subject_ids), extended + visual, extended])
     samples = torch.cat([torch.arange(len(latents)), torch.arange(s, len(latents))]).to(latents.device)
     alone = choose_alone(batch, generator) if own.regions and batch.boxes is not None else None
     extra = {}
     if alone:
-        texts = torch.cat([texts, prompt_embeds[batch.own_prompts[alone.subject_ids]]])
+        texts = torch.cat([texts, gather_embeds(prompt_embeds, batch.own_prompts[alone.subject_ids])])
         texts, extra = add_region_texts(texts, prompt_embeds, batch, len(alone.samples))
         samples = torch.cat([samples, alone.samples])
 

@@ -14,7 +14,7 @@ from vd_core.settings import Settings
 from vd_core.training.data import encode_labelled
 from vd_core.training.loop import Progress
 from vd_core.training.losses import prior_preservation_loss, separate_loss
-from vd_core.training.step import Models, learn, predict
+from vd_core.training.step import Models, gather_embeds, learn, predict
 
 
 def finetune(
@@ -35,7 +35,7 @@ def finetune(
 
     def loss_fn(parts: Models, generator: torch.Generator) -> dict[str, torch.Tensor]:
         latents, ids = data.draw(settings.batch_per_subject, generator)
-        encoder_hidden_states = parts["text_encoder"](prompt_ids).last_hidden_state[ids]
+        encoder_hidden_states = gather_embeds(parts["text_encoder"](prompt_ids).last_hidden_state, ids)
         model_pred, target = predict(base, parts["unet"], latents, encoder_hidden_states, generator, settings.min_snr_gamma)
         separate = separate_loss(model_pred[:n], target[:n], ids[:n])
         if not priors:

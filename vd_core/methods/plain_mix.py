@@ -13,7 +13,7 @@ from vd_core.settings import Settings
 from vd_core.training.data import build_data, draw_batch
 from vd_core.training.loop import Progress
 from vd_core.training.losses import denoising_loss, separate_loss
-from vd_core.training.step import Models, learn, predict
+from vd_core.training.step import Models, gather_embeds, learn, predict
 
 
 def finetune(
@@ -34,7 +34,7 @@ def finetune(
         ids, n = batch.subject_ids, len(batch.subject_ids)
         prompt_embeds = parts["text_encoder"](batch.prompt_ids).last_hidden_state
         together = prompt_embeds[-1:].expand(settings.batch_mixed, -1, -1)
-        encoder_hidden_states = torch.cat([prompt_embeds[ids], together])
+        encoder_hidden_states = torch.cat([gather_embeds(prompt_embeds, ids), together])
         model_pred, target = predict(base, parts["unet"], batch.latents, encoder_hidden_states, generator, settings.min_snr_gamma)
         separate = separate_loss(model_pred[:n], target[:n], ids)
         together_loss = denoising_loss(model_pred[n:], target[n:]).mean()

@@ -8,6 +8,7 @@ from vd_core.bases.box_masks import box_masks
 from vd_core.bases.region_attention import has_area
 from vd_core.training.data import Batch
 from vd_core.training.losses import masked_loss
+from vd_core.training.step import gather_embeds
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def add_region_texts(
     """The `texts` `[b, length, d]`, behind each of them all subjects' own, and what the U-Net takes beside: the mixed pictures' boxes, none of the others."""
     assert batch.boxes is not None
     subjects = batch.boxes.shape[1]
-    own = prompt_embeds[batch.own_prompts].flatten(0, 1).expand(len(texts), -1, -1)
+    own = gather_embeds(prompt_embeds, batch.own_prompts).flatten(0, 1).expand(len(texts), -1, -1)
     before, after = (batch.boxes.new_zeros(n, subjects, 4) for n in (len(batch.subject_ids), alone))
     boxes = torch.cat([before, batch.boxes, batch.boxes, after])
     return torch.cat([texts, own], 1), {"cross_attention_kwargs": {"boxes": boxes}}

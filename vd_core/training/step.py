@@ -8,6 +8,7 @@ import torch
 from diffusers import DDPMScheduler
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
 from torch import nn
+from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from vd_core.bases.attention import training_attention
@@ -45,6 +46,14 @@ def predict(
     noised = base.add_noise(latents, generator)
     model_pred = unet(noised.latents, noised.timesteps, encoder_hidden_states).sample
     return weigh(model_pred, noised.target, base.noise_scheduler, noised.timesteps, min_snr_gamma)
+
+
+def gather_embeds(prompt_embeds: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    """The prompts' embeddings `[n, length, d]` of `ids` `[b]`, as `[b, length, d]`.
+
+    Indexing would give the same, but its gradient adds what falls on one prompt in the order in which a CPU's threads come.
+    """
+    return functional.embedding(ids, prompt_embeds.flatten(1)).unflatten(1, prompt_embeds.shape[1:])
 
 
 def named_trainable(parts: Models) -> dict[str, nn.Parameter]:
