@@ -19,13 +19,14 @@ Reply = dict[str, int] | str
 
 @dataclass(frozen=True)
 class Wanted:
-    """A model's files in a folder, in a hub's repository `path`, or behind a `url`; of each group of `files` one is enough."""
+    """A model's files in a folder, in a hub's repository `path`, or behind a `url`; of each group of `files` one is enough. `sha256`: of its one file."""
 
     name: str
     path: str
     revision: str | None
     files: tuple[tuple[str, ...], ...]
     url: str | None = None
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,16 @@ def find_file(wanted: Wanted, name: str) -> Path | None:
 
 
 def unpinned_commit(wanted: Wanted) -> str | None:
-    """The commit that the hub's cache holds of a model without a pinned revision; None if it is pinned, in a folder or not here."""
-    if wanted.revision or wanted.url or Path(wanted.path).exists() or not is_whole(wanted):
+    """The commit that the hub's cache holds of a model without a pinned revision or content; None if it is pinned, in a folder or not here."""
+    if wanted.revision or wanted.sha256 or wanted.url or Path(wanted.path).exists() or not is_whole(wanted):
         return None
     parts = find_group(wanted, wanted.files[0])[0].parts  # <cache>/models--<repository>/snapshots/<commit>/<file>
     return parts[parts.index("snapshots") + 1]
+
+
+def explain_other_file(path: str, file: Path) -> str:
+    """Why a file is not taken whose content is not the pinned one."""
+    return f"{path}: {file.name} is not the file that the preset pins; delete {file} to fetch it again, or correct the preset's sha256"
 
 
 def size_here(wanted: Wanted) -> int:

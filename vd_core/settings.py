@@ -25,6 +25,13 @@ class Part:
 
 
 @dataclass(frozen=True)
+class FilePart(Part):
+    """A model of one file; with a `sha256` no other file is taken."""
+
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+
+
+@dataclass(frozen=True)
 class Source:
     """Where a base's parts lie; the image encoder is as wide as the text encoder, and without `motion_adapter` there is no AnimateDiff.
 
@@ -46,8 +53,8 @@ class PublicJudges:
     """
 
     __pydantic_config__ = STRICT
-    identity: Part
-    clip: Part
+    identity: FilePart
+    clip: FilePart
     open_detector: Part
 
 

@@ -11,7 +11,8 @@ from tasks.shared.merging import load_params, merge
 from tasks.shared.params import Merged
 from vd_core.bases.wanted import wanted_parts
 from vd_core.errors import InputError
-from vd_core.hub import Located, find_file, locate, unpinned_commit
+from vd_core.files import sha256_of
+from vd_core.hub import Located, explain_other_file, find_file, find_group, locate, unpinned_commit
 from vd_core.inputs.inspecting import inspect_pictures
 from vd_core.metrics.wanted import wanted_judges
 
@@ -70,6 +71,8 @@ def check_weights(place: Located) -> Finding:
     size = f"{size_in_words(place.size)}, " if place.size else ""
     if place.state == "to fetch":
         return Finding(name, "ok", f"{size}will be fetched from {place.wanted.url or place.wanted.path}")
+    if place.wanted.sha256 and sha256_of(file := find_group(place.wanted, place.wanted.files[0])[0]) != place.wanted.sha256:
+        return Finding(name, "stops", explain_other_file(place.wanted.path, file))
     where = place.wanted.path if place.wanted.url or Path(place.wanted.path).exists() else f"the hub's cache ({place.wanted.path})"
     commit = unpinned_commit(place.wanted)
     return Finding(name, "ok", f"{size}in {where}" + (f"; no revision is pinned, this is {commit}" if commit else ""))

@@ -11,10 +11,11 @@ from torchvision.models.detection import FasterRCNN_MobileNet_V3_Large_FPN_Weigh
 
 from tests.helpers.open_detector import write_random_open_detector
 from vd_core.errors import InputError
+from vd_core.files import sha256_of
 from vd_core.metrics import judges as loaded
 from vd_core.metrics.judges import DINO, build_identity, convert_timm, load_public_judges
 from vd_core.metrics.nouns import COCO_NOUNS
-from vd_core.settings import Part, PublicJudges
+from vd_core.settings import FilePart, Part, PublicJudges
 
 
 def test_dinos_weights_from_timm_give_timms_embeddings() -> None:
@@ -37,16 +38,25 @@ def test_judges_are_read_from_folders(tmp_path: Path, monkeypatch: pytest.Monkey
     save_file(clip.state_dict(), tmp_path / "open_clip_model.safetensors")
     detector = fasterrcnn_mobilenet_v3_large_fpn(weights=None, weights_backbone=None)
     monkeypatch.setattr(loaded, "load_public_detector", lambda: (detector, ("background", "dog")))
-    part, cpu = Part(str(tmp_path), None), torch.device("cpu")
-    judges = load_public_judges(PublicJudges(part, part, Part(str(tmp_path / "owl"), None)), cpu, ["Brown dog", "cat"])
+    part, cpu = FilePart(str(tmp_path), None, sha256_of(tmp_path / "model.safetensors")), torch.device("cpu")
+    judges = load_public_judges(PublicJudges(part, FilePart(part.path, None), Part(str(tmp_path / "owl"), None)), cpu, ["Brown dog", "cat"])
     assert judges.open_detector is None and judges.labels == ("background", "dog")
     pictures = torch.rand(1, 3, 224, 224)
     own = clip.encode_image(loaded.normalise(pictures, 224, loaded.OPENAI_MEAN, loaded.OPENAI_STD), normalize=True)
     assert torch.allclose(judges.embed_images(pictures), own, atol=1e-5)
     write_random_open_detector(tmp_path / "owl")
-    judges = load_public_judges(PublicJudges(part, part, Part(str(tmp_path / "owl"), None)), cpu, ["Brown dog", "Bear plushie"])
+    judges = load_public_judges(
+        PublicJudges(part, FilePart(part.path, None), Part(str(tmp_path / "owl"), None)), cpu, ["Brown dog", "Bear plushie"]
+    )
     assert judges.labels == ("background", "dog", "bear plushie")
     assert judges.open_detector and (judges.open_detector.nouns, judges.open_detector.others) == (("bear plushie",), ("dog",))
+
+
+def test_a_judge_of_other_content_than_the_pinned_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_text("x")
+    part = FilePart(str(tmp_path), None, "0" * 64)
+    with pytest.raises(InputError, match=r"model.safetensors is not the file that the preset pins; delete .* to fetch it again"):
+        load_public_judges(PublicJudges(part, part, part), torch.device("cpu"), ["dog"])
 
 
 def test_the_nouns_that_are_known_without_the_detector_are_the_detectors() -> None:

@@ -1,5 +1,6 @@
 """`check`: what stops a run is said at once, before anything is computed; and every stage says it before it draws."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -26,7 +27,7 @@ from vd_core.bases.wanted import wanted_parts
 from vd_core.errors import InputError
 from vd_core.hub import Wanted, ask_together, locate
 from vd_core.metrics.wanted import wanted_public_judges
-from vd_core.settings import Part, PublicJudges, Source
+from vd_core.settings import FilePart, Part, PublicJudges, Source
 
 ONE = pytest.mark.parametrize("kind", ["sd1"], indirect=True)
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -157,8 +158,16 @@ def test_what_a_base_needs_is_what_it_is_loaded_from(base_folders: dict[str, Pat
     assert not any(Path(p).exists() for p in presets)
 
 
+def test_a_file_of_other_content_than_the_pinned_stops_a_run(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_text("x")
+    place = locate([Wanted("judge: identity", str(tmp_path), None, (("model.safetensors",),), sha256="0" * 64)])[0]
+    assert check_weights(place).state == "stops" and "is not the file that the preset pins" in check_weights(place).said
+    own = replace(place, wanted=replace(place.wanted, sha256=hashlib.sha256(b"x").hexdigest()))
+    assert check_weights(own).state == "ok"
+
+
 def test_the_public_judges_are_where_their_libraries_look() -> None:
-    public = PublicJudges(Part("a/dino", "1"), Part("a/clip", None), Part("a/owl", "2"))
+    public = PublicJudges(FilePart("a/dino", "1"), FilePart("a/clip", None), Part("a/owl", "2"))
     by_name = {w.name: w for w in wanted_public_judges(public, ["dog", "bear plushie"])}
     assert by_name["judge: detector"].url == FasterRCNN_MobileNet_V3_Large_FPN_Weights.DEFAULT.url
     assert (by_name["judge: open detector"].path, by_name["judge: open detector"].revision) == ("a/owl", "2")

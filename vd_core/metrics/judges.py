@@ -25,9 +25,11 @@ from transformers import CLIPTokenizer, ViTConfig, ViTModel
 
 from vd_core.bases.hub import first_line, loading, where
 from vd_core.errors import InputError
+from vd_core.files import sha256_of
+from vd_core.hub import explain_other_file
 from vd_core.metrics.nouns import COCO_NOUNS, known_noun, unknown_nouns
 from vd_core.metrics.open_vocabulary import OpenDetector, load_open_detector
-from vd_core.settings import Part, PublicJudges
+from vd_core.settings import FilePart, PublicJudges
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 OPENAI_MEAN, OPENAI_STD = open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD
@@ -189,10 +191,13 @@ def load_public_detector() -> tuple[FasterRCNN, tuple[str, ...]]:
         socket.setdefaulttimeout(before)
 
 
-def find_file(part: Part, name: str) -> Path:
-    """A file of a folder, or of a hub's repository, fetched if it is not in the cache."""
+def find_file(part: FilePart, name: str) -> Path:
+    """A file of a folder, or of a hub's repository, fetched if it is not in the cache; InputError if it is another than the one that is pinned."""
     folder = Path(where(part))
-    return folder / name if folder.is_dir() else Path(hf_hub_download(part.path, name, revision=part.revision))
+    file = folder / name if folder.is_dir() else Path(hf_hub_download(part.path, name, revision=part.revision))
+    if part.sha256 and sha256_of(file) != part.sha256:
+        raise InputError(explain_other_file(part.path, file))
+    return file
 
 
 def convert_timm(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -36,8 +36,10 @@ def wanted_public_judges(judges: PublicJudges, class_nouns: Sequence[str]) -> li
     opened = judges.open_detector
     wanted = [
         Wanted("judge: detector", checkpoints, None, ((Path(DETECTOR_URL).name,),), DETECTOR_URL),
-        Wanted("judge: identity", where(judges.identity), judges.identity.revision, (("model.safetensors",),)),
-        Wanted("judge: clip", where(judges.clip), judges.clip.revision, (("open_clip_model.safetensors",),)),
+        Wanted(
+            "judge: identity", where(judges.identity), judges.identity.revision, (("model.safetensors",),), sha256=judges.identity.sha256
+        ),
+        Wanted("judge: clip", where(judges.clip), judges.clip.revision, (("open_clip_model.safetensors",),), sha256=judges.clip.sha256),
         Wanted("judge: open detector", where(opened), opened.revision, OPEN_FILES),
     ]
     return wanted if unknown_nouns(COCO_NOUNS, class_nouns) else wanted[:-1]

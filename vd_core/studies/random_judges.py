@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 from torchvision.models.detection import FasterRCNN_MobileNet_V3_Large_FPN_Weights, fasterrcnn_mobilenet_v3_large_fpn
 
-from vd_core.settings import Part, PublicJudges
+from vd_core.settings import FilePart, PublicJudges
 
 
 def build_random_judges(folder: Path, torch_home: Path) -> PublicJudges:
@@ -20,5 +20,5 @@ def build_random_judges(folder: Path, torch_home: Path) -> PublicJudges:
     file = torch_home / "hub" / "checkpoints" / Path(FasterRCNN_MobileNet_V3_Large_FPN_Weights.DEFAULT.url).name
     file.parent.mkdir(parents=True, exist_ok=True)
     torch.save(fasterrcnn_mobilenet_v3_large_fpn(weights=None, weights_backbone=None).state_dict(), file)
-    part = Part(str(folder), None)
+    part = FilePart(str(folder), None)
     return PublicJudges(part, part, part)  # no open detector lies there: none is loaded for subjects that COCO has a noun of
