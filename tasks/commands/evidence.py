@@ -14,8 +14,9 @@ from tasks.studies.report import as_markdown
 from vd_core.errors import InputError
 from vd_core.files import write_json
 from vd_core.inputs.pictures import contact_sheet
-from vd_core.studies.claims import BARE, PICTURES, Table, judge_claims, summarise
+from vd_core.studies.claims import BARE, PICTURES, Table
 from vd_core.studies.paper_tables import build_tables
+from vd_core.studies.verdicts import judge_claims, summarise
 
 OUT, DOCUMENT, SHEET = Path("metrics/evidence.json"), Path("docs/evidence.md"), Path("docs/evidence.png")
 CLAIM_COLUMNS = ("difference (95% interval)", "detectable", "resampled", "combinations, finetunings, pictures or clips")

@@ -19,8 +19,9 @@ from tasks.studies.store import STORE
 from tasks.studies.units import list_units, merge_study
 from vd_core.files import write_json
 from vd_core.metrics.intervals import DRAWS, interval_of_smallest, resample
-from vd_core.studies.claims import Table, as_array, design_of, noise_of, strata_of, summarise
+from vd_core.studies.claims import Table
 from vd_core.studies.rounded import round_weights
+from vd_core.studies.verdicts import as_array, design_of, noise_of, strata_of, summarise
 
 OUT, DOCUMENT = Path("metrics/precision.json"), Path("docs/evidence.md")
 COMBINATIONS = 3

@@ -10,7 +10,7 @@ import typer
 from tasks.shared.command import silence_libraries
 from tasks.shared.documents import as_table, fill_table
 from vd_core.files import write_json
-from vd_core.toybox.pretraining.quality import MEASURES, measure_quality
+from vd_core.toybox.quality.measures import MEASURES, measure_quality
 
 
 def figures_table(figures: dict[str, dict]) -> str:

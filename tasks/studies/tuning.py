@@ -6,7 +6,7 @@ from tasks.shared.documents import as_table, fill_table
 from tasks.studies.figures import read_study
 from tasks.studies.plan import Rates, Study
 from vd_core.files import write_json
-from vd_core.studies.claims import summarise
+from vd_core.studies.verdicts import summarise
 
 REPORT, DOCUMENT = Path("metrics/evidence_tuning.json"), Path("docs/evidence.md")
 CHOSEN_BY = ("subject_fidelity", "binding", "text_fidelity")

@@ -16,9 +16,10 @@ from tests.helpers.tables import METHODS, table_of
 from vd_core.methods.named import METHODS as BY_NAME
 from vd_core.metrics.fidelity import refer_to
 from vd_core.metrics.report import judge_clip, to_unit
-from vd_core.studies.claims import CLAIMS, judge_claims
+from vd_core.studies.claims import CLAIMS
 from vd_core.studies.toy_clips import read_toys
 from vd_core.studies.toys import Jury, Toys, load_jury
+from vd_core.studies.verdicts import judge_claims
 from vd_core.toybox.world.draw import draw_scene
 from vd_core.toybox.world.scenes import HELD_OUT, Scene, Toy
 

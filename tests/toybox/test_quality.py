@@ -7,8 +7,9 @@ import pytest
 import typer
 
 from tasks.commands.quality import main
-from vd_core.toybox.pretraining.average_precision import average_precision
-from vd_core.toybox.pretraining.quality import Subjects, figure, load_subjects_of_measurement, measure_reader
+from vd_core.toybox.quality.average_precision import average_precision
+from vd_core.toybox.quality.measured import Subjects, figure, load_subjects_of_measurement
+from vd_core.toybox.quality.networks import measure_reader
 
 ROOT = Path(__file__).parents[2]
 

@@ -5,7 +5,8 @@ import pytest
 
 from tests.helpers.tables import METHODS, as_rows, simulate, table_of
 from vd_core.metrics.intervals import resample
-from vd_core.studies.claims import CLAIMS, PEERS, Claim, Table, design_of, judge, judge_claims
+from vd_core.studies.claims import CLAIMS, PEERS, Claim, Table
+from vd_core.studies.verdicts import design_of, judge, judge_claims
 
 
 def judge_one(claim: Claim, whole: Table, draws: int = 1000) -> dict:
