@@ -21,7 +21,7 @@ class Part(NamedTuple):
 
 def run_round(parts: Sequence[Part], store: str, folder: str, place: Place) -> list[str]:
     """Every part once, each after those that it needs; what went wrong, a line each."""
-    call, submitting = place.call, place.submitting  # the place itself holds processes and cannot be pickled
+    call, submitting, stop = place.call, place.submitting, place.stop  # the place itself holds processes and cannot be pickled
 
     @task(task_run_name="{name}", cache_policy=NO_CACHE, persist_result=False)
     def compute(name: str, what: str, text: str, after: Any) -> None:
@@ -29,9 +29,13 @@ def run_round(parts: Sequence[Part], store: str, folder: str, place: Place) -> l
 
     @flow(name="videodreamer-bench-units", task_runner=place.task_runner)
     def compute_all() -> list[str]:
-        with submitting():
-            futures = submit_all(parts, compute)
-        return [error for future in futures if (error := wait_for(future))]
+        try:
+            with submitting():
+                futures = submit_all(parts, compute)
+            return [error for future in futures if (error := wait_for(future))]
+        except BaseException:  # Ctrl-C, a TERM: the task runner waits for all that it has in hand
+            stop()
+            raise
 
     try:
         return compute_all()

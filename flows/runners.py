@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from flows.workers import compute, started
+from flows.workers import compute, started, stop
 from vd_core.errors import InputError
 
 Runner = Literal["threads", "dask", "ray"]
@@ -23,11 +23,12 @@ Call = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Place:
-    """Prefect's task runner, how its tasks call what computes, and the block in which they are submitted."""
+    """Prefect's task runner, how its tasks call what computes, the block in which they are submitted, and what ends them early."""
 
     task_runner: TaskRunner
     call: Call
     submitting: Callable[[], AbstractContextManager] = nullcontext
+    stop: Callable[[], None] = lambda: None
 
 
 @contextmanager
@@ -40,8 +41,9 @@ def chosen(runner: Runner, workers: int, address: str | None, pin: bool, gpus: f
     if runner == "threads":
         if address:
             raise InputError(f"address {address} is a cluster's: choose runner dask or ray, or leave it out")
-        with started(workers, pin) as idle:
-            yield Place(ThreadPoolTaskRunner(max_workers=IN_HAND * workers), partial(compute, idle, pin, call_here))
+        with started(workers, pin) as crew:
+            runner_of_threads = ThreadPoolTaskRunner(max_workers=IN_HAND * workers)
+            yield Place(runner_of_threads, partial(compute, crew, pin, call_here), stop=partial(stop, crew))
     else:
         yield dask_place(workers, address) if runner == "dask" else ray_place(workers, address, gpus)
 

@@ -5,9 +5,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from queue import SimpleQueue
+from threading import Event
 from typing import Any
+
+from vd_core.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -18,20 +21,25 @@ class Worker:
     pool: ProcessPoolExecutor
 
 
-Idle = SimpleQueue[Worker]
+@dataclass(frozen=True)
+class Crew:
+    """The workers that are `idle`; once they are `stopped`, none takes up anything more."""
+
+    idle: SimpleQueue[Worker]
+    stopped: Event
 
 
 @contextmanager
-def started(count: int, pin: bool) -> Iterator[Idle]:
+def started(count: int, pin: bool) -> Iterator[Crew]:
     """So many workers, which end with the block. With `pin` each stays on a core of its own."""
-    idle: Idle = SimpleQueue()
+    crew = Crew(SimpleQueue(), Event())
     for number in range(count):
-        idle.put(start(number, pin))
+        crew.idle.put(start(number, pin))
     try:
-        yield idle
+        yield crew
     finally:
         for _ in range(count):
-            idle.get().pool.shutdown(cancel_futures=True)
+            crew.idle.get().pool.shutdown(cancel_futures=True)
 
 
 def start(number: int, pin: bool) -> Worker:
@@ -49,16 +57,25 @@ def take_place(number: int, pin: bool) -> None:
         os.sched_setaffinity(0, {cores[number % len(cores)]})
 
 
-def compute(idle: Idle, pin: bool, function: Callable[..., Any], *arguments: Any) -> Any:
+def stop(crew: Crew) -> None:
+    """End what the workers compute, and what waits for them: a run that is told to end would finish all that it has in hand."""
+    crew.stopped.set()
+    for process in active_children():
+        process.kill()
+
+
+def compute(crew: Crew, pin: bool, function: Callable[..., Any], *arguments: Any) -> Any:
     """Call a function in an idle worker; the worker is replaced if its process does not live any more, and the error goes on."""
-    worker = idle.get()
+    worker = crew.idle.get()
     try:
+        if crew.stopped.is_set():
+            raise InputError("the run is ending")
         return worker.pool.submit(function, *arguments).result()
     except BaseException as error:
         worker = replace_broken(worker, pin, error)
         raise
     finally:
-        idle.put(worker)
+        crew.idle.put(worker)
 
 
 def replace_broken(worker: Worker, pin: bool, error: BaseException) -> Worker:

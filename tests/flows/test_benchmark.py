@@ -105,6 +105,23 @@ def test_two_workers_one_of_which_is_lost_and_a_killed_run(
     assert_same(before, store, project, undisturbed)
 
 
+def test_a_run_that_is_told_to_end_does_so_at_once(
+    own: Groups, project: Path, tmp_path: Path, undisturbed: tuple[dict[str, bytes], dict[str, bytes]]
+) -> None:
+    """It went on with all that it had in hand, hours of it."""
+    store = tmp_path / "ended"
+    name = start(own, store, "--workers", "2")
+    wait_for_clips(own, name, store, 1)
+    workers, run = children_that_compute(own.running[name].pid), own.running.pop(name)
+    run.terminate()
+    assert run.wait(60) != 0
+    assert workers and not any(Path(f"/proc/{pid}").exists() for pid in workers)
+    before = folders_of(store)
+    assert len(clips_of(store)) < CLIPS
+    finish(own, start(own, store, "--workers", "2"))
+    assert_same(before, store, project, undisturbed)
+
+
 def children_that_compute(parent: int) -> list[int]:
     """The worker processes of a run."""
     found = []
