@@ -1,7 +1,7 @@
 """A unit of work: some clips of one finetuning by one generator."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -14,7 +14,7 @@ from tasks.studies.units import Clips, Video, models_of
 from vd_core.bases.encode import decode, embed_prompts
 from vd_core.bases.stable_diffusion import Base
 from vd_core.customisation.load import load_customisation
-from vd_core.generation.pictures import generate_latents
+from vd_core.generation.together import generate_together
 from vd_core.inputs.clips import save_frames
 from vd_core.inputs.prompts import scene_prompt
 
@@ -30,12 +30,12 @@ def open_generator(unit: Clips, base: Base, weights: Path) -> Callable[[torch.Te
     if unit.generator != "pictures":
         return customise(unit.generator, base, weights, section)
     load_customisation(base, weights)
-    steps, guidance_scale = section.sampling.num_inference_steps, section.sampling.guidance_scale
-    return lambda embeds, seeds: decode(base, generate_latents(base, embeds, seeds, steps, guidance_scale))[:, None]
+    steps, guidance_scale = section.render.num_inference_steps, section.sampling.guidance_scale
+    return lambda embeds, seeds: decode(base, generate_together(base, embeds, seeds, steps, guidance_scale))[:, None]
 
 
 def render(unit: Clips, store: Path) -> None:
-    """Render the clips that do not stand yet, one a call, so that none depends on which others were left to do."""
+    """Render the clips that do not stand yet: videos one a call, pictures all of a unit, so that none depends on which others were left to do."""
     with alone(store, f"render-{unit.finetuning.key}-{unit.label.rsplit('-', 1)[-1]}-{unit.generator}"):
         videos = missing_clips(unit, store)
         if not videos:
@@ -46,11 +46,20 @@ def render(unit: Clips, store: Path) -> None:
         base.low_vram = sections.render.render.low_vram
         weights = finetuning_path(store, unit.finetuning.key)
         generate = open_generator(unit, base, weights)
-        embeds = embed_prompts(base, [scene_prompt(subjects, v.prompt) for v in videos])
+        calls = [unit.videos] if unit.generator == "pictures" else [(v,) for v in videos]
+        embeds = [embed_prompts(base, [scene_prompt(subjects, v.prompt) for v in call]) for call in calls]
         base.let_go("text_encoder")
         loading = (time.perf_counter() - begun) / len(videos)
-        for i, video in enumerate(videos):
+        for call, own in zip(calls, embeds, strict=True):
             begun = time.perf_counter()
-            with placed(clip_path(store, video.key)) as folder:
-                save_frames(generate(embeds[[0, 1 + i]], [video.seed])[0], folder)
-                note_seconds(folder, time.perf_counter() - begun + loading)
+            clips = generate(own, [v.seed for v in call])
+            seconds = (time.perf_counter() - begun) / len(call)
+            keep([(v, c) for v, c in zip(call, clips, strict=True) if v in videos], seconds + loading, store)
+
+
+def keep(clips: Sequence[tuple[Video, torch.Tensor]], seconds: float, store: Path) -> None:
+    """Write clips `[f, c, h, w]` where they belong, each of which took so long."""
+    for video, frames in clips:
+        with placed(clip_path(store, video.key)) as folder:
+            save_frames(frames, folder)
+            note_seconds(folder, seconds)

@@ -22,7 +22,7 @@ CHUNK = 12
 """Clips that one task renders, or scores, after it has loaded the models once."""
 RENDER = set(Render.model_fields)
 UNUSED = {
-    "pictures": RENDER,
+    "pictures": RENDER - {"num_inference_steps"},
     "text2video_zero": {"animatediff_frames"},
     "animatediff": {"text2video_zero_frames", "motion_field_strength", "t_forward", "t_warp"},
 }
@@ -161,11 +161,11 @@ def list_videos(study: Study, generator: Generator, finetuning: Finetuning, give
         "mix": sections.mix.model_dump(exclude={"subjects", "clip_frames", "device"}),
         "evaluate": sections.evaluate.model_dump(exclude={"device"}),
     }
+    asked = [(p, number, seed_for("study clip", generator, p.text, number)) for p in study.prompts for number in study.seeds_of(p)]
     videos = []
-    for prompt in study.prompts:
-        for number in study.seeds_of(prompt):
-            seed = seed_for("study clip", generator, prompt.text, number)
-            key = fingerprint_of({**shared, "prompt": prompt.text, "seed": seed}, [])[:24]
-            score = fingerprint_of({**judged, "clip": key}, [])[:24]
-            videos.append(Video(key, score, prompt.text, prompt.kind, number, seed))
+    for i, (prompt, number, seed) in enumerate(asked):
+        beside = [(p.text, s) for p, _, s in asked[i - i % CHUNK :][:CHUNK]] if generator == "pictures" else []  # they are drawn at once
+        key = fingerprint_of({**shared, "prompt": prompt.text, "seed": seed, "beside": beside}, [])[:24]
+        score = fingerprint_of({**judged, "clip": key}, [])[:24]
+        videos.append(Video(key, score, prompt.text, prompt.kind, number, seed))
     return videos
