@@ -1,5 +1,6 @@
 """The paper's claims held against the studies `pictures` and `clips`, from their figures alone → metrics/evidence.json, docs/evidence.md and its contact sheet."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,15 @@ def read_rows(study: Study) -> Table:
     return read_study(study.name, [(c.name, c.combination) for c in study.cells])
 
 
+def read_clips() -> Table:
+    """The rows of the study of clips; none, and a line that says so, if it has not run: then what only clips show is left out."""
+    try:
+        return read_rows(plan_study("toybox", "clips"))
+    except InputError as error:
+        print(f"without clips, so without C4, C5 and the paper's tables: {error}")
+        return {}
+
+
 def join(*tables: Table) -> Table:
     """The rows of several studies, one behind the other."""
     return {v: [row for table in tables for row in table.get(v, [])] for v in dict.fromkeys(v for table in tables for v in table)}
@@ -52,7 +62,8 @@ def write_document(report: dict[str, Any], clips: Table) -> None:
     fill_table(
         DOCUMENT, "claims", as_table(["claim", "the paper", "here", *CLAIM_COLUMNS], [claim_line(*c) for c in report["claims"].items()])
     )
-    fill_table(DOCUMENT, "paper", f"\n{as_markdown([t for t in build_tables(clips, {}) if t.rows])}\n")
+    if clips:
+        fill_table(DOCUMENT, "paper", f"\n{as_markdown([t for t in build_tables(clips, {}) if t.rows])}\n")
 
 
 def claim_line(name: str, c: dict[str, Any]) -> list[str]:
@@ -68,12 +79,22 @@ def claim_line(name: str, c: dict[str, Any]) -> list[str]:
 
 
 def save_sheet(study: Study) -> None:
-    """A row a variant: of some pairs and triples the first picture of each of the prompts that a cell keeps."""
-    sizes = {c.combination: len(c.subjects) for c in study.cells}
-    combinations = [c for size in (2, 3) for c in [name for name, n in sizes.items() if n == size][:SHOWN]]
-    variants = dict.fromkeys(c.name for c in study.cells)
-    rows = [[Image.open(p) for c in combinations for p in kept_pictures(study, v, c)] for v in variants]
-    contact_sheet([[p.convert("RGB") for p in row] for row in rows], 64).quantize(128).save(SHEET, optimize=True)
+    """A row a variant: of some pairs and triples the first picture of each of the prompts that a cell keeps; white where a variant has none.
+
+    The combinations that most variants have come first.
+    """
+    sizes, variants = {c.combination: len(c.subjects) for c in study.cells}, dict.fromkeys(c.name for c in study.cells)
+    common = Counter(c.combination for c in study.cells)
+    combinations = [c for size in (2, 3) for c in sorted((n for n in sizes if sizes[n] == size), key=lambda n: -common[n])[:SHOWN]]
+    columns = {c: max(len(kept_pictures(study, v, c)) for v in variants) for c in combinations}
+    rows = [[p for c in combinations for p in open_kept(study, v, c, columns[c])] for v in variants]
+    contact_sheet(rows, 64).quantize(128).save(SHEET, optimize=True)
+
+
+def open_kept(study: Study, variant: str, combination: str, count: int) -> list[Image.Image]:
+    """The pictures that a cell keeps, or as many white ones if there is no such cell."""
+    own = kept_pictures(study, variant, combination)
+    return [Image.open(p).convert("RGB") for p in own] if own else [Image.new("RGB", (64, 64), "white")] * count
 
 
 def kept_pictures(study: Study, variant: str, combination: str) -> list[Path]:
@@ -83,11 +104,12 @@ def kept_pictures(study: Study, variant: str, combination: str) -> list[Path]:
 
 def main() -> None:
     """Hold the paper's claims against pictures and clips of held-out toys that the studies have made."""
-    pictures, clips = plan_study("toybox", "pictures"), plan_study("toybox", "clips")
+    pictures = plan_study("toybox", "pictures")
     try:
-        table, moving = read_rows(pictures), read_rows(clips)
+        table = read_rows(pictures)
     except InputError as error:
         leave(f"error: {error}", 1)
+    moving = read_clips()
     report = {"claims": judge_claims(join(table, moving)), "variants": summarise_pictures(table)}
     write_json(OUT, report)
     write_document(report, moving)

@@ -115,8 +115,10 @@ def test_a_claim_asks_for_what_it_needs_and_no_more() -> None:
 def test_variants_of_other_combinations_or_pictures_are_not_compared() -> None:
     table = table_of()
     elsewhere = [{**row, "combination": f"{row['combination']} elsewhere"} for row in table["svdiff"]]
-    for other in (elsewhere, table["svdiff"][:72], table["svdiff"][:-1], table["svdiff"][::-1]):
+    for other in (elsewhere, table["svdiff"][:-1], table["svdiff"][::-1]):
         with pytest.raises(ValueError, match="same combinations|one combination after the other"):
             judge_claims({**table, "svdiff": other})
+    some = [row for row in table["svdiff"] if row["combination"] in {r["combination"] for r in table["svdiff"][:72]}]
+    assert judge_claims({**table, "svdiff": some})["C1"]["n"]["combinations"] < 12, "on the combinations that all have"
     fewer = [row for row in table["svdiff"] if row["training_seed"] == 0]
     assert judge_claims({**table, "svdiff": fewer})["C1"]["n"]["finetunings"] == 12

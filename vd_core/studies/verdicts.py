@@ -115,26 +115,42 @@ def verdict_of(low: float, high: float, detectable: float) -> str:
 
 
 def judge_claims(table: Table) -> dict[str, dict[str, Any]]:
-    """The verdict on every claim whose pictures or clips the table has."""
+    """The verdict on every claim whose pictures or clips the table has, each on the combinations that all of its variants have."""
     seen = {view: view.of(table) for view in dict.fromkeys(claim.view for claim in CLAIMS.values())}
-    designs = {view: design_of(rows) for view, rows in seen.items() if rows}
-    taken = {view: resample(design, DRAWS) for view, design in designs.items()}
-    claims = {name: claim for name, claim in CLAIMS.items() if claim.view in designs}
-    return {name: judge(c, seen[c.view], designs[c.view], taken[c.view]) for name, c in claims.items()}
+    verdicts = {}
+    for name, claim in CLAIMS.items():
+        if rows := seen[claim.view]:
+            own = in_common(claim, rows)
+            design = design_of(own)
+            verdicts[name] = judge(claim, own, design, resample(design, DRAWS))
+    return verdicts
+
+
+def in_common(claim: Claim, table: Table) -> Table:
+    """The rows of a claim's variants on the combinations that all of them have: ablations may have some only. ValueError if it lacks a variant."""
+    names = dict.fromkeys(v for side in claim.sides for v in side.variants)
+    if missing := [v for v in names if v not in table]:
+        raise ValueError(f"'{claim.text}' needs the variant {missing[0]}: put it under the plan's `variants`")
+    shared = set.intersection(*({row["combination"] for row in table[v]} for v in names))
+    if not shared:
+        raise ValueError("variants are compared on the same combinations, and these share none")
+    return {v: [row for row in table[v] if row["combination"] in shared] for v in names}
 
 
 def summarise(table: Table, figures: tuple[str, ...]) -> dict[str, dict[str, dict[str, Any]]]:
-    """Every variant's figures over all combinations: `value`, `ci95`, `n`, and the levels that were `resampled`."""
-    design = design_of(table)
+    """Every variant's figures over all of its combinations: `value`, `ci95`, `n`, and the levels that were `resampled`."""
+    return {variant: summarise_variant({variant: rows}, figures) for variant, rows in table.items()}
+
+
+def summarise_variant(table: Table, figures: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """The same of the one variant of a table."""
+    (rows,), design = table.values(), design_of(table)
     taken, everything = resample(design, DRAWS), np.full(len(design.strata), True)
-    strata = strata_of(design, everything)
-    summary: dict[str, dict[str, dict[str, Any]]] = {}
-    for variant, rows in table.items():
-        about = {"n": count(rows, everything), "resampled": resampled(design, strata)}
-        summary[variant] = {}
-        for figure in figures:
-            values = as_array(rows, figure)
-            drawn = taken.means(values, noise_of(rows)).mean(-1)
-            ci95 = interval_of_smallest(drawn[None], design.spread(strata))
-            summary[variant][figure] = {"value": round(float(values.mean()), 4), "ci95": ci95, **about}
+    strata, summary = strata_of(design, everything), {}
+    about = {"n": count(rows, everything), "resampled": resampled(design, strata)}
+    for figure in figures:
+        values = as_array(rows, figure)
+        drawn = taken.means(values, noise_of(rows)).mean(-1)
+        ci95 = interval_of_smallest(drawn[None], design.spread(strata))
+        summary[figure] = {"value": round(float(values.mean()), 4), "ci95": ci95, **about}
     return summary
