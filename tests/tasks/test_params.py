@@ -45,6 +45,16 @@ ROOT = Path(__file__).parents[2]
             "finetune_from: pets",
             r"^params\.yaml: combinations\.toys\.finetune_from: 'pets' is no combination; write toys for",
         ),
+        (
+            "    sampling_round: 0",
+            "    sampling_round: 0\n    judges: {identity: {path: a, revision: null, sha265: null}}",
+            r"combinations\.toys, or presets/toybox\.yaml: judges\.identity\.sha265 is not a known key; did you mean sha256\?$",
+        ),
+        (
+            "    sampling_round: 0",
+            "    sampling_round: 0\n    judges: {identity: {path: a, revision: main, sha256: 12ab}}",
+            r"judges\.identity\.sha256: string should match pattern '\^\[0-9a-f\]\{64\}\$' \(it is '12ab'\); correct it$",
+        ),
         ("    sampling_round: 0", "    sampling_round: 0\n    method: magic", r"method: input should be 'disen_mix'"),
         ("    sampling_round: 0", "    sampling_round: 0\n    hlr: {candidates: 1}", r"hlr\.candidates must be at least hlr\.min_picks"),
         ("    sampling_round: 0", "    sampling_round: 0\n    render: {t_warp: 45}", r"t_warp < render\.t_forward"),
