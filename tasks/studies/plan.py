@@ -22,6 +22,7 @@ ProfileName = Literal["quick", "full", "sample", "pictures", "clips", "tuning"]
 Rates = dict[str, list[PositiveFloat]]
 """Learning rates by variant, ascending."""
 About = DrawnSubject | PhotographedSubject
+Where = Literal["everywhere", "pairs", "triples", "ablated"]
 Several = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
@@ -35,7 +36,7 @@ class Variant(Section):
     finetune: dict[str, Any] = Field(default_factory=dict)
     hlr: bool = False
     learning_rate: PositiveFloat | None = None
-    where: Literal["everywhere", "triples", "ablated"] = "everywhere"
+    where: Where = "everywhere"
     generators: tuple[Generator, ...] = GENERATORS
     training_seeds: PositiveInt | None = None
 
@@ -65,12 +66,12 @@ class EditionPlan(Section):
 class ProfilePlan(Section):
     """How much of an edition is run, by which generators, and of which variants; `bare` more pictures or clips are of P_c alone.
 
-    With `everywhere` a variant's own `where` does not count.
+    `where` is by variant, in the place of the variants' own.
     """
 
     part: Literal["quick", "full"]
     generators: Annotated[tuple[Generator, ...], Field(min_length=1)]
-    everywhere: bool = False
+    where: dict[str, Where] = Field(default_factory=dict)
     bare: Annotated[int, Field(ge=0)] = 0
     combinations: PositiveInt | None
     prompts_of_each_kind: PositiveInt | None
@@ -89,7 +90,7 @@ class Plan(Section):
     @model_validator(mode="after")
     def names_are_known(self) -> "Plan":
         for name, profile in self.profiles.items():
-            if unknown := set(profile.variants) - set(self.variants):
+            if unknown := {*profile.variants, *profile.where} - set(self.variants):
                 raise ValueError(f"profiles.{name} names {min(unknown)}, which is none of the variants")
         return self
 
@@ -159,7 +160,7 @@ def plan_study(edition: EditionName, profile: ProfileName) -> Study:
         )
         for name, variant in ((name, plan.variants[name]) for name in chosen.variants)
         for c, subjects in selection.combinations.items()
-        if chosen.everywhere or is_run(variant, c, len(subjects), own)
+        if is_run(chosen.where.get(name, variant.where), c, len(subjects), own)
     )
     return Study(
         edition, profile, own.bases, own.learning_rates, chosen.training_seeds, cells, selection.prompts, selection.seeds, chosen.bare
@@ -206,6 +207,6 @@ def select_part(edition: Edition, profile: ProfilePlan) -> Selection:
     return Selection(combinations, prompts, whole.seeds[: profile.seeds])
 
 
-def is_run(variant: Variant, combination: str, subjects: int, own: EditionPlan) -> bool:
-    """Whether a variant is run on a combination of so many subjects."""
-    return {"everywhere": True, "triples": subjects == 3, "ablated": combination in own.ablated}[variant.where]
+def is_run(where: Where, combination: str, subjects: int, own: EditionPlan) -> bool:
+    """Whether a variant that is run there is run on a combination of so many subjects."""
+    return {"everywhere": True, "pairs": subjects == 2, "triples": subjects == 3, "ablated": combination in own.ablated}[where]
