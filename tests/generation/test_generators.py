@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from diffusers import DDPMScheduler, DPMSolverMultistepScheduler, TextToVideoZeroPipeline
@@ -145,6 +146,15 @@ def test_same_seed_same_clip_and_another_seed_another(base: Base) -> None:
 def test_the_order_of_t_is_checked(base: Base) -> None:
     with pytest.raises(ValueError, match="t_forward"):
         generate_text2video_zero(base, unroll(base.unet), embed_prompts(base, ["a"]), [0], 2, 8, 3.0, (0.0, 0.0), 3, 5, fast=False)
+
+
+def test_a_u_net_that_learns_draws_what_it_draws_when_whole(base: Base) -> None:
+    """A validation's pictures come by diffusers' pipeline, all others by our own call."""
+    whole = generate_pictures(base, ["a dog", "a cat"], [1, 2], 4, 3.0)
+    base.unet.conv_in.requires_grad_(True)
+    learning = generate_pictures(base, ["a dog", "a cat"], [1, 2], 4, 3.0)
+    base.unet.conv_in.requires_grad_(False)
+    assert all(np.abs(np.subtract(a, b, dtype=float)).max() <= 1 for a, b in zip(whole, learning, strict=True))
 
 
 def test_a_pictures_seed_is_its_own(base: Base) -> None:

@@ -30,9 +30,9 @@ def generate_latents(
 ) -> torch.Tensor:
     """Latents `[n, c, h, w]` of one picture a seed; `prompt_embeds` `[n + 1, length, width]` is the empty prompt's, then theirs.
 
-    `regions` are of n clips of one frame.
+    `regions` are of n clips of one frame. While the U-Net learns (a validation), it is called by diffusers, with all that is laid over its weights.
     """
-    if regions:
+    if regions or not any(p.requires_grad for p in base.unet.parameters()):
         return generate_together(base, prompt_embeds, seeds, num_inference_steps, guidance_scale, regions)
     pipeline = base.pipeline(decodes=False)
     pipeline.scheduler = DPMSolverMultistepScheduler.from_config(base.noise_scheduler.config)
