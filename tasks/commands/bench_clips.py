@@ -15,7 +15,7 @@ from tasks.shared.command import silence_libraries
 from tasks.shared.documents import as_table
 from tasks.shared.merging import load_params, merge
 from tasks.shared.params import Merged
-from vd_core.bases.device import choose_device
+from vd_core.bases.device import choose_device, choose_dtype
 from vd_core.bases.stable_diffusion import Base, load_base
 from vd_core.errors import InputError
 from vd_core.generation.pictures import generate_pictures
@@ -29,21 +29,27 @@ NAMES = {"zero": "zero_vs_diffusers", "animatediff": "animatediff_vs_diffusers"}
 SCENES_SEED, JUDGED = 900_000, 20
 BATCH, GROWTH_STEPS = 4, 5
 GROWTH = (8, 16, 32, 64)
+SHIPPED = ("ours", "fast")
 
 
-def open_fresh(merged: Merged) -> Base:
-    """The combination's base without any customization, in float32, as diffusers has it on a CPU."""
-    return load_base(merged.source, choose_device(merged.device))
+def precision_of(merged: Merged, version: str) -> torch.dtype:
+    """What a version computes in: as ours ship, the preset's `precision`; diffusers' default, float32, everywhere else."""
+    return choose_dtype(merged.precision, choose_device(merged.device)) if version in SHIPPED else torch.float32
+
+
+def open_fresh(merged: Merged, version: str) -> Base:
+    """The combination's base without any customization, for a version."""
+    return load_base(merged.source, choose_device(merged.device), dtype=precision_of(merged, version))
 
 
 def open_versions(merged: Merged, generator: str, versions: tuple[str, ...]) -> dict[str, Make]:
     """Some versions of a generator, each over a base of its own."""
     guidance = merged.sampling.guidance_scale
-    return {v: open_version(open_fresh(merged), generator, v, guidance, FRAMES[generator]) for v in versions}
+    return {v: open_version(open_fresh(merged, v), generator, v, guidance, FRAMES[generator]) for v in versions}
 
 
 def compare_as_shipped(merged: Merged, generator: str, scenes: list[Scene]) -> tuple[dict, dict]:
-    """Ours and fast mode against the peer, each scene a round, and the judges' figures of the very clips."""
+    """Ours and fast mode against the peer, each in the precision that it ships with; a round a scene, and the judges' figures of the very clips."""
     versions = open_versions(merged, generator, ("ours", "fast", "peer"))
     if not isinstance(merged.judges, str):
         raise InputError("make bench judges clips of the drawn world; give it a combination on the embedded base")
@@ -53,7 +59,7 @@ def compare_as_shipped(merged: Merged, generator: str, scenes: list[Scene]) -> t
 
     def make_of(name: str, make: Make) -> Callable[[int], None]:
         def run(i: int) -> None:
-            clips[name] = make([scenes[i].prompt], [i])[0].cpu()
+            clips[name] = make([scenes[i].prompt], [i])[0].float().cpu()
 
         return run
 
@@ -66,6 +72,7 @@ def compare_as_shipped(merged: Merged, generator: str, scenes: list[Scene]) -> t
             judged[name].append(judge_drawn_clip(judges, reader, clips[name], scenes[i]))
     shipped, fast = (
         summarise(seconds[name], seconds["peer"])
+        | {"precision": {v: str(precision_of(merged, v)).removeprefix("torch.") for v in (name, "peer")}}
         | {"seconds_a_clip": {k: median_of(seconds[k]) for k in (name, "peer")}, "judged": compare_clips(judged[name], judged["peer"])}
         for name in ("ours", "fast")
     )
@@ -94,7 +101,7 @@ def compare_batched(merged: Merged, scenes: list[Scene], pairs: int) -> dict:
     """Some prompts and seeds in one call against one after the other: clips of both generators, and pictures."""
     makes: dict[str, Callable[[list[str], list[int]], object]] = {g: open_versions(merged, g, ("ours",))["ours"] for g in FRAMES}
     steps, guidance = merged.sampling.num_inference_steps, merged.sampling.guidance_scale
-    base = open_fresh(merged)
+    base = open_fresh(merged, "ours")
     makes["pictures"] = lambda prompts, seeds: generate_pictures(base, prompts, seeds, steps, guidance)
     prompts, seeds = [s.prompt for s in scenes[:BATCH]], list(range(BATCH))
     figures = {}
@@ -134,7 +141,7 @@ def say_one(
     silence_libraries()
     merged = merge(load_params(), combination)
     generator, version, frames, steps = which.split(":")
-    make = open_version(open_fresh(merged), generator, version, merged.sampling.guidance_scale, int(frames), int(steps))
+    make = open_version(open_fresh(merged, version), generator, version, merged.sampling.guidance_scale, int(frames), int(steps))
     gc.collect()
     on_gpu = choose_device(merged.device).type == "cuda"
     forget_peak(on_gpu)
@@ -151,8 +158,9 @@ def measure_generators(combination: str, pairs: int) -> dict:
     for generator, name in NAMES.items():
         figures[name], figures["fast_mode"][generator] = compare_as_shipped(merged, generator, scenes)
         figures[f"{name}_same"] = compare_equal(merged, generator, scenes, pairs)
-        peaks = measure_memory(combination, generator, ("ours", "peer"))
-        figures[name]["peak_mb"] = figures[f"{name}_same"]["peak_mb"] = peaks
+        peaks = measure_memory(combination, generator, ("ours", "ours_same", "peer"))
+        figures[name]["peak_mb"] = {v: peaks[v] for v in ("ours", "peer")}
+        figures[f"{name}_same"]["peak_mb"] = {"ours": peaks["ours_same"], "peer": peaks["peer"]}
     figures["batched_vs_single"] = compare_batched(merged, scenes, pairs)
     figures["growth"] = measure_growth(combination)
     return figures
