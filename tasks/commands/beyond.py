@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -116,14 +116,14 @@ def run_clips(
 
 
 def collect(found: dict[str, dict[str, dict[str, Rows]]], plan: Plan) -> Found:
-    """The figures' values from all combinations' rows."""
+    """The figures' values from the rows of those combinations that were run."""
     figures: Found = {}
-    for name in plan.crowds:
+    for name in (n for n in plan.crowds if n in found):
         size = name.split("-")[0]
         for arm, rows in found[name]["crowd"].items():
             for figure in ("bound", "present"):
                 figures.setdefault(f"{size}_{figure}", {}).setdefault(arm, []).append([r[figure] for r in rows])
-    for name in plan.pairs:
+    for name in (n for n in plan.pairs if n in found):
         for kind, arms in found[name].items():
             for arm, rows in arms.items():
                 figures.setdefault(kind, {}).setdefault(arm, []).append([r[kind] for r in rows])
@@ -166,7 +166,19 @@ def cell(figure: dict[str, Any]) -> str:
     return f"{figure['value']:.2f} ({low:.2f} to {high:.2f})"
 
 
+def write_report(figures: Found) -> None:
+    """metrics/beyond.json and the tables, with these figures anew; those of the other part stay."""
+    before = json.loads(OUT.read_text()) if OUT.exists() else {}
+    report = before | build_report(figures)
+    write_json(OUT, report)
+    if any(f.endswith("_bound") for f in report):
+        fill_table(DOCUMENT, "crowds", crowds_table(report))
+    if any(f in report for f in CLIPS):
+        fill_table(DOCUMENT, "beyond", clips_table(report))
+
+
 def main(
+    part: Annotated[Literal["all", "crowds", "pairs"], typer.Option(help="pictures of crowds, clips of pairs, or both")] = "all",
     only: Annotated[
         str | None, typer.Option(help="combinations whose names begin so; their figures are printed, no file is written")
     ] = None,
@@ -175,16 +187,14 @@ def main(
     plan, base = load_plan(PLAN), Path(merge_study("toybox", {}, 2, 0).source.pipeline.path)
     files = {str(p): sha256_of(p) for p in sorted(base.rglob("*.safetensors"))}
     weights = fingerprint_of({"code": hash_code("tasks.commands.beyond"), **files}, [])
-    chosen = {n: t for n, t in {**plan.crowds, **plan.pairs}.items() if n.startswith(only or "")}
+    wanted = {"crowds": plan.crowds, "pairs": plan.pairs, "all": plan.crowds | plan.pairs}[part]
+    chosen = {n: t for n, t in wanted.items() if n.startswith(only or "")}
     with ProcessPoolExecutor(len(os.sched_getaffinity(0)), get_context("spawn")) as pool:
         jobs = {name: pool.submit(run_combination, base, plan, name, toys, weights) for name, toys in chosen.items()}
         found = {name: job.result() for name, job in jobs.items()}
     if only:
         return
-    report = build_report(collect(found, plan))
-    write_json(OUT, report)
-    fill_table(DOCUMENT, "crowds", crowds_table(report))
-    fill_table(DOCUMENT, "beyond", clips_table(report))
+    write_report(collect(found, plan))
     print(OUT.read_text())
 
 

@@ -1,5 +1,6 @@
 """The study of what goes beyond the paper: its measures on drawings whose answer is known, its arms on a small base, its report."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tasks.commands.beyond import BEST, GOALS, PLAN, build_report, collect, describe, settings_of
+from tasks.commands.beyond import BEST, GOALS, PLAN, build_report, collect, describe, settings_of, write_report
 from tests.helpers.imports import ROOT
 from tests.helpers.training import make_settings
 from vd_core.customisation.lora import LORA_FILE
@@ -84,6 +85,23 @@ def test_the_report_names_the_best_arm_and_plain() -> None:
     four = report["four_bound"]
     assert (four["value"], four["plain"]["value"], four["goal"], four["n"], four["samples"]) == (1.0, 0.25, 0.5, 3, 12)
     assert report["own_action"]["value"] == 0.75 and report["own_action"]["plain"]["value"] == 0.0
+
+
+def test_one_part_measured_anew_leaves_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("docs", "metrics"):
+        Path(folder).mkdir()
+    Path("docs/regions.md").write_text("".join(f"<!-- {marker} -->\n<!-- /{marker} -->\n" for marker in ("crowds", "beyond")))
+    write_report({"zero_motion": {"plain": [[0.0]], BEST: [[0.5]]}})
+    write_report({"own_action": {"plain": [[0.25]], BEST: [[0.75]]}})
+    write_report({"zero_motion": {"plain": [[0.0]], BEST: [[1.0]]}})
+    report = json.loads(Path("metrics/beyond.json").read_text())
+    assert {name: own["value"] for name, own in report.items()} == {"zero_motion": 1.0, "own_action": 0.75}
+    rows = [line.split(" | ")[:3] for line in Path("docs/regions.md").read_text().splitlines() if line.startswith("| `")]
+    assert rows == [
+        ["| `own_action`", "0.25 (0.25 to 0.25)", "0.75 (0.75 to 0.75)"],
+        ["| `zero_motion`", "0.00 (0.00 to 0.00)", "1.00 (1.00 to 1.00)"],
+    ]
 
 
 def test_intervals_are_over_combinations() -> None:

@@ -51,7 +51,9 @@ def test_an_effect_is_reproduced_and_its_reverse_refuted() -> None:
     worse = judge_claims(table_of(disen_mix={"subject_fidelity": 0.3, "text_fidelity": 0.2}))
     assert worse["C1"]["verdict"] == worse["C3"]["verdict"] == worse["C11"]["verdict"] == "refuted"
     equal = [worse[f"{name}{view}"] for name in ("C7", "C8", "C9 P_N", "C9 f_j", "C9 unguarded") for view in ("", " bare")]
-    assert sum(found["verdict"] == f"not separable below {found['detectable']:.3f}" for found in equal) >= 7  # of four triples an interval holds the truth 87 times in 100
+    assert (
+        sum(found["verdict"] == f"not separable below {found['detectable']:.3f}" for found in equal) >= 7
+    )  # of four triples an interval holds the truth 87 times in 100
     assert worse.keys() == CLAIMS.keys()
 
 
