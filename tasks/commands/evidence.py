@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import typer
@@ -15,7 +16,7 @@ from tasks.studies.report import as_markdown
 from vd_core.errors import InputError
 from vd_core.files import write_json
 from vd_core.inputs.pictures import contact_sheet
-from vd_core.studies.claims import BARE, PICTURES, Table
+from vd_core.studies.claims import BARE, METHODS, PICTURES, TEXT, Table
 from vd_core.studies.paper_tables import build_tables
 from vd_core.studies.verdicts import judge_claims, summarise
 
@@ -51,8 +52,36 @@ def summarise_pictures(table: Table) -> dict[str, dict[str, dict[str, Any]]]:
     return {v: {**own, "stitch_score_bare": bare[v]["stitch_score"]} for v, own in said.items()}
 
 
+def count_fixed(study: Study) -> dict[str, int]:
+    """By pair: how many of its subjects have given pictures before one and the same background."""
+    return {
+        c.combination: sum(getattr(about, "background", None) is not None for _, about in c.subjects.values())
+        for c in study.cells
+        if len(c.subjects) == 2
+    }
+
+
+def text_by_background(table: Table, fixed: dict[str, int]) -> dict[str, dict[str, list[float]]]:
+    """CLIP-T of the pairs by generator and method: the mean where none, one and two of the subjects have one background. Bare prompts say no place."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for generator in dict.fromkeys(row["generator"] for rows in table.values() for row in rows):
+        for method in METHODS:
+            rows = [r for r in table[method] if r["generator"] == generator and r["kind"] != "bare" and r["combination"] in fixed]
+            own = ([r[TEXT] for r in rows if fixed[r["combination"]] == n] for n in range(3))
+            found.setdefault(generator, {})[method] = [round(mean(values), 4) for values in own]
+    return found
+
+
+def backgrounds_table(found: dict[str, dict[str, list[float]]]) -> str:
+    """docs/evidence.md's table of `text_by_background`: a row a method, three columns a generator."""
+    heads = [f"{g.replace('_', ' ')}: {n}" for g in found for n in range(3)]
+    rows = [[m.replace("_", " "), *(f"{value:.2f}" for own in found.values() for value in own[m])] for m in METHODS]
+    return as_table(["", *heads], rows)
+
+
 def write_document(report: dict[str, Any], clips: Table) -> None:
     """The tables between docs/evidence.md's markers."""
+    fill_table(DOCUMENT, "backgrounds", backgrounds_table(report["text_by_background"]))
     figures = [
         [v.replace("_", " "), *(f"{f['value']:.3f} ({f['ci95'][0]:.2f}, {f['ci95'][1]:.2f})" for f in own.values())]
         for v, own in report["variants"].items()
@@ -110,7 +139,12 @@ def main() -> None:
     except InputError as error:
         leave(f"error: {error}", 1)
     moving = read_clips()
-    report = {"claims": judge_claims(join(table, moving)), "variants": summarise_pictures(table)}
+    whole = join(table, moving)
+    report = {
+        "claims": judge_claims(whole),
+        "variants": summarise_pictures(table),
+        "text_by_background": text_by_background(whole, count_fixed(pictures)),
+    }
     write_json(OUT, report)
     write_document(report, moving)
     save_sheet(pictures)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tasks.commands.evidence import FIGURES, SHOWN, join, save_sheet, summarise_pictures, write_document
+from tasks.commands.evidence import FIGURES, SHOWN, count_fixed, join, save_sheet, summarise_pictures, text_by_background, write_document
 from tasks.studies.figures import cell_folder
 from tasks.studies.plan import Study, load_plan, plan_study, plan_tuning, read_tuning
 from tasks.studies.tuning import REPORT, Tried, widen, widen_all, write_tuning
@@ -106,8 +106,14 @@ def test_a_report_becomes_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     )
     monkeypatch.chdir(tmp_path)
     Path("docs").mkdir()
-    Path("docs/evidence.md").write_text("".join(f"<!-- {marker} -->\n<!-- /{marker} -->\n" for marker in ("table", "claims", "paper")))
-    write_document({"claims": judge_claims(join(pictures, clips)), "variants": summarise_pictures(pictures)}, clips)
+    Path("docs/evidence.md").write_text(
+        "".join(f"<!-- {marker} -->\n<!-- /{marker} -->\n" for marker in ("table", "claims", "paper", "backgrounds"))
+    )
+    fixed = {f"c{i}": i % 3 for i in range(8)}
+    texts = text_by_background(join(pictures, clips), fixed)
+    write_document(
+        {"claims": judge_claims(join(pictures, clips)), "variants": summarise_pictures(pictures), "text_by_background": texts}, clips
+    )
     lines = {line.split(" | ")[0]: line.split(" | ") for line in Path("docs/evidence.md").read_text().splitlines()}
     assert lines["| C1"][2] == "**reproduced**" and lines["| C1"][-1] == "12, 24, 144 |"
     assert lines["| C8"][2:4] == ["**cannot show here**", "+0.000: both sides within 0.312 of the same end"]
@@ -115,6 +121,17 @@ def test_a_report_becomes_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert len({len(line) for name, line in lines.items() if name.startswith("| C") and name[3:4].isdigit()}) == 1
     first = next(line for line in Path("docs/evidence.md").read_text().splitlines() if line.startswith("| VideoDreamer+AD"))
     assert float(first.split(" | ")[1]) == pytest.approx(0.7, abs=0.01)
+
+
+def test_text_is_told_apart_by_the_given_backgrounds(plan: Study) -> None:
+    fixed = count_fixed(plan)
+    assert len(fixed) == 12 and fixed["cat3_dog3"] == 1 and fixed["robot2_bird1"] == 2 and fixed["cat1_robot1"] == 0
+    row = {"generator": "animatediff", "kind": "both"}
+    rows = [{**row, "combination": c, "text_fidelity": n / 10} for c, n in fixed.items()] + [
+        {**row, "combination": "a_b_c", "text_fidelity": 9.0}
+    ]
+    bare = {**row, "kind": "bare", "combination": "cat1_robot1", "text_fidelity": 9.0}
+    assert text_by_background({m: [*rows, bare] for m in METHODS}, fixed)["animatediff"]["disen_mix"] == [0.0, 0.1, 0.2]
 
 
 def test_the_sheet_has_a_row_a_variant(plan: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
