@@ -73,7 +73,9 @@ def customise(generator: str, base: Base, folder: Path, section: RenderSection) 
     if generator == "animatediff":
         return customise_animatediff(base, folder, frames, chosen.num_inference_steps, guidance, chosen.fast_mode)
     motion = (chosen.motion_field_strength, chosen.t_forward, chosen.t_warp)
-    return customise_text2video_zero(base, folder, frames, chosen.num_inference_steps, guidance, *motion, chosen.fast_mode)
+    return customise_text2video_zero(
+        base, folder, frames, chosen.num_inference_steps, guidance, *motion, chosen.fast_mode, chosen.t_carried
+    )
 
 
 def frames_of(generator: str, section: RenderSection) -> int:
@@ -86,10 +88,7 @@ def guide(generator: str, base: Base, subjects: list[Subject], scenes: list[Scen
     frames, layouts = frames_of(generator, section), [0] * len(scenes)
     if generator == "animatediff":
         return build_guides(base, subjects, scenes, layouts, frames, section.regions.repeat)
-    motion = None
-    if section.render.motion_from_clip:
-        clip = read_clip(name)
-        motion = find_motion([clip[round(i * (len(clip) - 1) / (frames - 1))] for i in range(frames)], len(subjects))
+    motion = find_motion(read_clip(name), len(subjects)).spread_over(frames) if section.render.motion_from_clip else None
     return build_guides(base, subjects, scenes, layouts, frames, section.regions.repeat, section.render.motion_field_strength, motion)
 
 

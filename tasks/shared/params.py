@@ -151,6 +151,7 @@ class Render(Section):
     motion_from_clip: bool
     t_forward: PositiveInt
     t_warp: PositiveInt
+    t_carried: Annotated[int, Field(ge=2)]
     seeds_tried: PositiveInt
 
 

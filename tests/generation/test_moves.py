@@ -10,13 +10,17 @@ from PIL import Image
 from vd_core.bases.encode import embed_prompts
 from vd_core.bases.stable_diffusion import Base
 from vd_core.generation.guides import Guides, build_guides
-from vd_core.generation.moves import Moves, carry_boxes, move_latents, moves_of_boxes, moves_of_clip
+from vd_core.generation.moves import Moves, carry_boxes, center_paths, move_latents, moves_of_boxes, moves_of_clip
 from vd_core.generation.text2video_zero import find_sources, generate_text2video_zero, move_clip, shift_latents
 from vd_core.generation.unet import unroll
 from vd_core.inputs.clip_motion import ClipMotion, Thing, about_center, find_motion, fit_similarity
+from vd_core.inputs.pictures import to_pictures
 from vd_core.inputs.scenes import read_scene
 from vd_core.inputs.subjects import Subject
+from vd_core.metrics.motion_path import path_correlation
+from vd_core.studies.transfer import Drawn, draw_reference
 from vd_core.toybox.world.draw import draw_clip, draw_frame, paint_background
+from vd_core.toybox.world.paths import path_of
 from vd_core.toybox.world.scenes import Scene, Toy
 
 FRAMES = 8
@@ -86,6 +90,18 @@ def test_a_drawn_toys_path_is_followed(motion: str) -> None:
     assert np.ptp(centers[:, 0], axis=0).max() > 0.1
 
 
+def test_a_fast_path_is_followed_through_all_of_the_clips_frames() -> None:
+    """Of eight frames alone DIS loses it: it goes a quarter of the width between two."""
+    drawn_clip = draw_reference(Drawn("circle", {"robot": ("teal", "white", "plain"), "bird": ("green", "pink", "plain")}, "forest", 92))
+    frames = to_pictures(torch.from_numpy(drawn_clip).permute(0, 3, 1, 2) / 127.5 - 1)
+    motion = find_motion(frames, 2).spread_over(8)
+    chosen = np.linspace(0, len(frames) - 1, 8).round().astype(int)
+    assert motion.background.shape == (8, 2)
+    for thing in motion.things:
+        center = np.array([(thing.box[0] + thing.box[2]) / 2, (thing.box[1] + thing.box[3]) / 2, 1.0])
+        assert path_correlation(thing.matrices @ center, path_of("circle")[chosen] * [1, -1]) > 0.99
+
+
 def test_two_toys_have_two_motions() -> None:
     """The left one's is the left thing's. Both stay within the picture: what the edge cuts off is not followed."""
     one = Toy("bear", "red", "yellow", "spotted", motion="jump", size=0.36, x=0.25)
@@ -113,6 +129,39 @@ def test_a_similarity_is_found_among_outliers_and_put_elsewhere() -> None:
     np.testing.assert_allclose(fit_similarity(places, moved), turn, atol=1e-6)
     elsewhere = about_center(turn, (0.5, 0.5), (0.0, 0.0, 0.4, 0.4))
     np.testing.assert_allclose(elsewhere @ [0.2, 0.2, 1], np.array([0.2, 0.2]) + turn @ [0.5, 0.5, 1] - 0.5)
+
+
+def test_paths_are_centered_on_the_boxes_and_what_stays_is_not_moved() -> None:
+    """A thing that goes 0.3 to the left begins 0.15 right of where its box was, so that neither end leaves the picture."""
+    away = np.repeat(np.float64([[[1, 0, 0], [0, 1, 0]]]), 3, 0)
+    away[:, 0, 2] = (0, -0.1, -0.3)
+    motion = ClipMotion((Thing((0.5, 0.3, 0.9, 0.7), away),), np.zeros((3, 2)))
+    centered = center_paths(BOXES, motion)
+    torch.testing.assert_close(centered, BOXES + torch.tensor([0.15, 0.0, 0.15, 0.0]))
+    moves = moves_of_clip(centered, motion)
+    assert moves.carry and not still(BOXES).carry
+    middle = ((carry_boxes(moves)[0, :, 0] + carry_boxes(moves)[0, :, 2]) / 2).tolist()
+    assert middle == pytest.approx([0.4, 0.3, 0.175], abs=1e-6)  # the last box is cut off at the picture's edge
+    nothing = ClipMotion((), np.zeros((3, 2)))
+    assert torch.equal(center_paths(BOXES, nothing), BOXES)
+
+
+@pytest.mark.parametrize("kind", ["sd1"], indirect=True)
+def test_what_carries_begins_later_and_what_does_not_stays_as_it_was(base: Base) -> None:
+    """`t_carried` is T, and T' is one less, of clips whose boxes leave their places alone."""
+    subjects, net, embeds = [Subject("dog", "dog", "sks", None)], unroll(base.unet), embed_prompts(base, ["a sks dog in the snow"])
+
+    def clip(boxes: list, t_forward: int, t_warp: int, t_carried: int | None) -> torch.Tensor:
+        scene = read_scene({"scene": "in the snow", "subjects": {"dog": ""}, "layout": {"dog": boxes}})
+        guides = build_guides(base, subjects, [scene], [0], 3, False, (12.0, 12.0))
+        return generate_text2video_zero(
+            base, net, embeds, [0], 3, 8, 3.0, (12.0, 12.0), t_forward, t_warp, False, guides=guides, t_carried=t_carried
+        )
+
+    moving, standing = [[0.0, 0.2, 0.5, 1.0], [0.5, 0.2, 1.0, 1.0]], [0.0, 0.2, 0.5, 1.0]
+    assert torch.equal(clip(moving, 6, 4, 3), clip(moving, 3, 2, None))
+    assert torch.equal(clip(moving, 3, 2, 6), clip(moving, 3, 2, None))  # never earlier than T
+    assert torch.equal(clip(standing, 6, 4, 3), clip(standing, 6, 4, None))
 
 
 @pytest.mark.parametrize("kind", ["sd1"], indirect=True)

@@ -29,6 +29,7 @@ def customise_text2video_zero(
     t_forward: int,
     t_warp: int,
     fast: bool,
+    t_carried: int | None = None,
 ) -> Generate:
     """Text2Video-Zero with the finetuned weights of `folder`. `base` is changed in place: take a fresh one for each generator."""
     load_customisation(base, folder)
@@ -43,6 +44,7 @@ def customise_text2video_zero(
         t_forward=t_forward,
         t_warp=t_warp,
         fast=fast,
+        t_carried=t_carried,
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from vd_core.bases.stable_diffusion import Base
-from vd_core.generation.moves import Moves, carry_boxes, moves_of_boxes, moves_of_clip
+from vd_core.generation.moves import Moves, carry_boxes, center_paths, moves_of_boxes, moves_of_clip
 from vd_core.generation.regions import WHOLE, Regions, build_regions, find_boxes
 from vd_core.inputs.clip_motion import ClipMotion
 from vd_core.inputs.scenes import Scene
@@ -18,6 +18,11 @@ class Guides:
 
     regions: Regions | None
     moves: list[Moves | None]
+
+    @property
+    def carry(self) -> bool:
+        """Whether anything in any clip is carried from its place."""
+        return any(moves is not None and moves.carry for moves in self.moves)
 
     def of(self, clips: list[int]) -> "Guides":
         """Those of some of the clips, in their order."""
@@ -52,5 +57,5 @@ def find_moves(scene: Scene, boxes: torch.Tensor, frames: int, strength: tuple[f
     """How a scene's latents move from frame to frame; None: by the plain motion field."""
     stays = not scene.layout or all(len(track) == 1 for track in scene.layout.values())
     if motion and stays:
-        return moves_of_clip(boxes[:, 0] if scene.actions else torch.tensor([WHOLE]), motion)
+        return moves_of_clip(center_paths(boxes[:, 0], motion) if scene.actions else torch.tensor([WHOLE]), motion)
     return moves_of_boxes(boxes, strength) if scene.actions else None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from vd_core.inputs.clip_motion import ClipMotion, about_center
+from vd_core.inputs.clip_motion import ClipMotion, Thing, about_center
 
 WIDTH = 512
 """Shifts of the background are in pixels of a picture of this width, left and up, as motion field strengths are."""
@@ -19,6 +19,11 @@ class Moves:
     matrices: torch.Tensor
     shifts: torch.Tensor
 
+    @property
+    def carry(self) -> bool:
+        """Whether any box leaves its place."""
+        return not torch.equal(self.matrices, torch.eye(2, 3).expand_as(self.matrices).to(self.matrices))
+
 
 def moves_of_boxes(boxes: torch.Tensor, strength: tuple[float, float]) -> Moves:
     """The moves of boxes over time `[r, f, 4]`: they carry and scale what they hold. The background has Text2Video-Zero's motion field."""
@@ -29,21 +34,36 @@ def moves_of_boxes(boxes: torch.Tensor, strength: tuple[float, float]) -> Moves:
     return Moves(boxes[:, 0], matrices, torch.arange(boxes.shape[1])[:, None] * torch.tensor(strength))
 
 
+def center_paths(boxes: torch.Tensor, motion: ClipMotion) -> torch.Tensor:
+    """Boxes `[r, 4]` that begin where the middle of their things' paths lies in their old places: what is carried far stays in the picture."""
+    middles = []
+    for thing in things_of(boxes, motion):
+        center = np.array([*center_of(thing), 1.0])
+        away = thing.matrices @ center - center[:2]
+        middles.append((away.min(0) + away.max(0)) / 2)
+    return boxes - torch.tensor(np.tile(middles, 2)).to(boxes) if middles else boxes
+
+
 def moves_of_clip(boxes: torch.Tensor, motion: ClipMotion) -> Moves:
     """The same of boxes `[r, 4]` that move as the things of a clip do, from left to right; with fewer things they begin anew. Without any they stay."""
     frames = len(motion.background)
     matrices = torch.eye(2, 3).repeat(len(boxes), frames, 1, 1)
-    for i, box in enumerate(boxes.tolist()):
-        if motion.things:
-            thing = motion.things[rank(boxes, i) % len(motion.things)]
-            center = ((thing.box[0] + thing.box[2]) / 2, (thing.box[1] + thing.box[3]) / 2)
-            matrices[i] = torch.from_numpy(np.stack([about_center(m, center, tuple(box)) for m in thing.matrices]))
+    for i, thing in enumerate(things_of(boxes, motion)):
+        box = tuple(boxes[i].tolist())
+        matrices[i] = torch.from_numpy(np.stack([about_center(m, center_of(thing), box) for m in thing.matrices]))
     return Moves(boxes, matrices, torch.from_numpy(-motion.background * WIDTH).float())
 
 
-def rank(boxes: torch.Tensor, i: int) -> int:
-    """Which box from the left the `i`-th of boxes `[r, 4]` is."""
-    return boxes[:, 0].argsort(stable=True).tolist().index(i)
+def things_of(boxes: torch.Tensor, motion: ClipMotion) -> list[Thing]:
+    """The thing that each of boxes `[r, 4]` moves as; an empty list if nothing moves."""
+    order = boxes[:, 0].argsort(stable=True).tolist()
+    return [motion.things[order.index(i) % len(motion.things)] for i in range(len(boxes))] if motion.things else []
+
+
+def center_of(thing: Thing) -> tuple[float, float]:
+    """The middle of its box in the first frame."""
+    left, top, right, bottom = thing.box
+    return (left + right) / 2, (top + bottom) / 2
 
 
 def carry_boxes(moves: Moves) -> torch.Tensor:

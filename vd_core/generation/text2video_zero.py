@@ -37,15 +37,19 @@ def generate_text2video_zero(
     fast: bool,
     scheduler_of: Callable[[Base, int], DPMSolverMultistepScheduler] = make_scheduler,
     guides: Guides | None = None,
+    t_carried: int | None = None,
 ) -> torch.Tensor:
     """Clips `[n, f, 3, h, w]` in [-1, 1], one a seed; `prompt_embeds` `[n + 1, length, width]` is the empty prompt's, then theirs.
 
     `t_forward` (T) and `t_warp` (T') count sampling steps from the end, T > T': frame 1 is denoised to T', warped copies get noise up to T,
     and all frames are denoised together from there. `motion_field_strength` is how far the content moves a frame, left and up, in 512-pixel units.
-    `guides` are the clips' own. The clips of one call are computed at once; a seed's clip is the same alone and in company but for rounding.
+    `guides` are the clips' own; where they carry something, T is `t_carried` if that is less, and T' the step after it, since only what is
+    drawn in outline can be carried. The clips of one call are computed at once; a seed's clip is the same alone and in company but for rounding.
     """
     if not num_inference_steps > t_forward > t_warp:
         raise ValueError(f"need num_inference_steps > t_forward > t_warp, not {num_inference_steps}, {t_forward}, {t_warp}")
+    if guides and guides.carry and t_carried:
+        t_forward, t_warp = min((t_forward, t_warp), (t_carried, t_carried - 1))
     start, warp = num_inference_steps - t_forward - 1, num_inference_steps - t_warp - 1
     timesteps = scheduler_of(base, num_inference_steps).timesteps
     denoiser = Denoiser(base, net, prompt_embeds, timesteps, guidance_scale, True, fast, guides and guides.regions)

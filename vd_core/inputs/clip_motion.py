@@ -47,9 +47,17 @@ class ClipMotion:
     things: tuple[Thing, ...]
     background: np.ndarray
 
+    def spread_over(self, frames: int) -> "ClipMotion":
+        """The motion at so many frames, spread evenly from the first to the last."""
+        chosen = np.linspace(0, len(self.background) - 1, frames).round().astype(int)
+        return ClipMotion(tuple(Thing(thing.box, thing.matrices[chosen]) for thing in self.things), self.background[chosen])
+
 
 def find_motion(frames: list[Image.Image], count: int) -> ClipMotion:
-    """The motion of square `frames`, against the first one: of at most `count` things, the largest. No thing if nothing moves."""
+    """The motion of square `frames`, against the first one: of at most `count` things, the largest. No thing if nothing moves.
+
+    Each frame's flow is looked for from the one before it, so frames should be close: what goes a quarter of the width between two is lost.
+    """
     pictures = [np.array(frame.convert("RGB")) for frame in frames]
     flows = [np.zeros((*pictures[0].shape[:2], 2), np.float32)]
     for picture in pictures[1:]:

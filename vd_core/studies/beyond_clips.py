@@ -28,7 +28,7 @@ from vd_core.toybox.world.scenes import BACKGROUNDS
 
 LONG, ENDS = 64, 16
 """Frames of a long clip, and how many of its first and last are compared."""
-STRENGTH, ZERO_FRAMES, ZERO_STEPS, T_FORWARD, T_WARP = (12.0, 12.0), 8, 25, 20, 19
+STRENGTH, ZERO_FRAMES, ZERO_STEPS, T_FORWARD, T_WARP, T_CARRIED = (12.0, 12.0), 8, 25, 20, 19, 10
 """Text2Video-Zero, as the embedded base's preset has it."""
 
 
@@ -99,15 +99,13 @@ def run_zero_motion(folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, 
     base = load_base(folder_source(folder), torch.device("cpu"))
     subjects, _ = draw_toys(toys, base)
     generate = customise_text2video_zero(
-        base, weights, ZERO_FRAMES, ZERO_STEPS, sampling.guidance_scale, STRENGTH, T_FORWARD, T_WARP, False
+        base, weights, ZERO_FRAMES, ZERO_STEPS, sampling.guidance_scale, STRENGTH, T_FORWARD, T_WARP, False, T_CARRIED
     )
     rows = []
     for i, drawn in enumerate(plan.references):
         chosen = np.linspace(0, CLIP_FRAMES - 1, ZERO_FRAMES).round().astype(int)
-        reference = draw_reference(drawn)[chosen]
-        motion = (
-            find_motion(to_pictures(torch.from_numpy(reference).permute(0, 3, 1, 2) / 127.5 - 1), len(subjects)) if arm.placed else None
-        )
+        reference = to_pictures(torch.from_numpy(draw_reference(drawn)).permute(0, 3, 1, 2) / 127.5 - 1)
+        motion = find_motion(reference, len(subjects)).spread_over(ZERO_FRAMES) if arm.placed else None
         actions = {s.name: "" for s in subjects} if arm.placed else {}
         scenes = [Scene(place, actions, None, False, ()) for place in plan.places[: plan.clips]]
         guides = build_guides(base, subjects, scenes, [0] * len(scenes), ZERO_FRAMES, arm.repeat, STRENGTH, motion)
