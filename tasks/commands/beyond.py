@@ -29,7 +29,9 @@ from vd_core.studies.beyond_clips import run_actions, run_events, run_long, run_
 from vd_core.studies.toys import Toys, load_jury
 
 PLAN, OUT, DOCUMENT = Path("benchmarks/beyond.yaml"), Path("metrics/beyond.json"), Path("docs/regions.md")
-PLAIN, BEST = "plain", "regions in training"
+PLAIN, BEST, PLACED = "plain", "regions in training", "regions"
+IN_CLIPS = {PLAIN: ARMS[PLAIN], PLACED: Arm("strips", True, True)}
+"""What clips of pairs compare: VideoDreamer's own finetuning, said in one sentence, and with regions, events and the clip's motion."""
 CEILINGS = ("known colors, not finetuned", "the world's drawings")
 CLIPS: dict[str, Callable[..., Rows]] = {
     "own_action": run_actions,
@@ -88,7 +90,7 @@ def run_combination(base: Path, plan: Plan, name: str, toys: Toys, weights: str)
     about = {"plan": {k: v for k, v in asdict(plan).items() if k not in ("crowds", "pairs")}, "toys": toys, "weights": weights}
     crowd = name in plan.crowds
     rows: dict[str, dict[str, Rows]] = {"crowd": {}} if crowd else {kind: {} for kind in CLIPS}
-    for label, arm in ARMS.items() if crowd else [(PLAIN, ARMS[PLAIN]), (BEST, ARMS[BEST])]:
+    for label, arm in (ARMS if crowd else IN_CLIPS).items():
         folder = train_once(base, plan, toys, arm.trained, weights)
         key = {**about, "arm": asdict(arm), "finetuning": folder.name}
         if crowd:
@@ -96,8 +98,7 @@ def run_combination(base: Path, plan: Plan, name: str, toys: Toys, weights: str)
             rows["crowd"][label] = keep({**key, "kind": "crowd"}, draw)
             continue
         for kind, run in CLIPS.items():
-            clips = partial(run_clips, run, base, jury, toys, plan, arm, quick, folder)
-            rows[kind][label] = keep({**key, "kind": kind}, clips)
+            rows[kind][label] = keep({**key, "kind": kind}, partial(run, base, jury, toys, plan, arm, quick, folder))
         print(f"{name} {label}: " + ", ".join(f"{k} {np.mean([r[k] for r in own[label]]):.2f}" for k, own in rows.items()), flush=True)
     if crowd:
         known, drawn = CEILINGS
@@ -106,13 +107,6 @@ def run_combination(base: Path, plan: Plan, name: str, toys: Toys, weights: str)
         said = ", ".join(f"{arm} {np.mean([r['bound'] for r in own]):.2f}" for arm, own in rows["crowd"].items())
         print(f"{name} bound: {said}", flush=True)
     return rows
-
-
-def run_clips(
-    run: Callable[..., Rows], base: Path, jury: Any, toys: Toys, plan: Plan, arm: Arm, sampling: Sampling, folder: Path, _: Path
-) -> Rows:
-    """A kind of clips, which has no contact sheet."""
-    return run(base, jury, toys, plan, arm, sampling, folder)
 
 
 def collect(found: dict[str, dict[str, dict[str, Rows]]], plan: Plan) -> Found:
@@ -138,12 +132,12 @@ def describe(values: list[list[float]]) -> dict[str, Any]:
 
 
 def build_report(figures: Found) -> dict[str, Any]:
-    """By figure: the best arm's `value`, `ci95` and `n`, `plain` (VideoDreamer's own), the `goal`, and every arm."""
+    """By figure: the `value`, `ci95` and `n`, `plain` (VideoDreamer's own), the `goal`, and every arm."""
     report = {}
     for figure, arms in figures.items():
         described = {arm: describe(values) for arm, values in arms.items()}
         goal = {"goal": GOALS[figure]} if figure in GOALS else {}
-        report[figure] = {**described[BEST], "plain": described[PLAIN], **goal, "arms": described}
+        report[figure] = {**described[PLACED if figure in CLIPS else BEST], "plain": described[PLAIN], **goal, "arms": described}
     return report
 
 

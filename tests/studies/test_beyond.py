@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tasks.commands.beyond import BEST, GOALS, PLAN, build_report, collect, describe, settings_of, write_report
+from tasks.commands.beyond import BEST, GOALS, IN_CLIPS, PLACED, PLAN, build_report, collect, describe, settings_of, write_report
 from tests.helpers.imports import ROOT
 from tests.helpers.training import make_settings
 from vd_core.customisation.lora import LORA_FILE
@@ -77,7 +77,8 @@ def test_the_report_names_the_best_arm_and_plain() -> None:
     plan = load_plan(ROOT / PLAN)
     crowd = {arm: [{"bound": v, "present": 1.0, "binding": v}] * 4 for arm, v in zip(ARMS, (0.25, 0.5, 0.5, 1.0), strict=True)}
     pair = {
-        kind: {"plain": [{kind: 0.0}] * 2, BEST: [{kind: 0.75}] * 2} for kind in ("own_action", "event_order", "long_drift", "zero_motion")
+        kind: {"plain": [{kind: 0.0}] * 2, PLACED: [{kind: 0.75}] * 2}
+        for kind in ("own_action", "event_order", "long_drift", "zero_motion")
     }
     found = {name: {"crowd": crowd} for name in plan.crowds} | dict.fromkeys(plan.pairs, pair)
     report = build_report(collect(found, plan))
@@ -92,9 +93,9 @@ def test_one_part_measured_anew_leaves_the_other(tmp_path: Path, monkeypatch: py
     for folder in ("docs", "metrics"):
         Path(folder).mkdir()
     Path("docs/regions.md").write_text("".join(f"<!-- {marker} -->\n<!-- /{marker} -->\n" for marker in ("crowds", "beyond")))
-    write_report({"zero_motion": {"plain": [[0.0]], BEST: [[0.5]]}})
-    write_report({"own_action": {"plain": [[0.25]], BEST: [[0.75]]}})
-    write_report({"zero_motion": {"plain": [[0.0]], BEST: [[1.0]]}})
+    write_report({"zero_motion": {"plain": [[0.0]], PLACED: [[0.5]]}})
+    write_report({"own_action": {"plain": [[0.25]], PLACED: [[0.75]]}})
+    write_report({"zero_motion": {"plain": [[0.0]], PLACED: [[1.0]]}})
     report = json.loads(Path("metrics/beyond.json").read_text())
     assert {name: own["value"] for name, own in report.items()} == {"zero_motion": 1.0, "own_action": 0.75}
     rows = [line.split(" | ")[:3] for line in Path("docs/regions.md").read_text().splitlines() if line.startswith("| `")]
@@ -124,8 +125,12 @@ def test_clips_of_pairs_have_a_row_each(base_folders: dict[str, Path], kind: str
     plan = replace(load_plan(ROOT / PLAN), clips=1)
     toys = plan.pairs["pair-1"]
     finetune(base_folders[kind], jury, toys, make_settings(schedule={"steps": 1}), 2, 0, tmp_path)
-    counts = {"own_action": (run_actions, 3), "long_drift": (run_long, 1), "zero_motion": (run_zero_motion, 4)}
+    counts = {
+        "own_action": (run_actions, 3),
+        "long_drift": (run_long, 1),
+        "zero_motion": (run_zero_motion, 4),
+    }
     for figure, (run, count) in counts.items():
-        for arm in ("plain", BEST):
-            rows = run(base_folders[kind], jury, toys, plan, ARMS[arm], Sampling(4, 3.0), tmp_path)
+        for arm in IN_CLIPS.values():
+            rows = run(base_folders[kind], jury, toys, plan, arm, Sampling(4, 3.0), tmp_path, tmp_path / "sheet.jpg")
             assert len(rows) == count and all(np.isfinite(row[figure]) for row in rows)

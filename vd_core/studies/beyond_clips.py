@@ -10,7 +10,7 @@ from vd_core.bases.stable_diffusion import Base, folder_source, load_base
 from vd_core.generation.customised import Generate, customise_animatediff, customise_text2video_zero
 from vd_core.generation.guides import build_guides
 from vd_core.inputs.clip_motion import find_motion
-from vd_core.inputs.pictures import to_pictures
+from vd_core.inputs.pictures import contact_sheet, to_pictures
 from vd_core.inputs.scenes import Scene, spoken_prompt, whole_prompt
 from vd_core.inputs.subjects import Subject
 from vd_core.metrics.fidelity import match_frames, refer_to, score_frames
@@ -28,6 +28,7 @@ from vd_core.toybox.world.scenes import BACKGROUNDS
 
 LONG, ENDS = 64, 16
 """Frames of a long clip, and how many of its first and last are compared."""
+SHOWN = 16
 STRENGTH, ZERO_FRAMES, ZERO_STEPS, T_FORWARD, T_WARP, T_CARRIED = (12.0, 12.0), 8, 25, 20, 19, 10
 """Text2Video-Zero, as the embedded base's preset has it."""
 
@@ -52,7 +53,12 @@ def draw_clips(
     return (torch.cat(clips).float() + 1) / 2
 
 
-def run_actions(folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, sampling: Sampling, weights: Path) -> Rows:
+def save_clips(clips: torch.Tensor, sheet: Path) -> None:
+    """Clips `[n, f, 3, h, w]` in 0..1 as a contact sheet, a row each, of at most SHOWN of their frames."""
+    contact_sheet([to_pictures(clip[:: -(-len(clip) // SHOWN)] * 2 - 1) for clip in clips]).save(sheet, quality=90)
+
+
+def run_actions(folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, sampling: Sampling, weights: Path, sheet: Path) -> Rows:
     """`own_action`: the share of toys that do what their own words say; a row a clip."""
     base, subjects, generate = open_animatediff(folder, toys, weights, CLIP_FRAMES, sampling)
     wanted = [actions for actions in plan.actions for _ in range(plan.clips)]
@@ -60,16 +66,18 @@ def run_actions(folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, samp
     said = [{s.name: words for s, (words, _) in zip(subjects, actions, strict=True)} for actions in wanted]
     scenes = [Scene(place, own, None, False, ()) for place, own in zip(places, said, strict=True)]
     clips = draw_clips(base, subjects, generate, scenes, [seed_for("action", i) for i in range(len(scenes))], arm, CLIP_FRAMES)
+    save_clips(clips, sheet)
     motions = [{kind: motion for kind, (_, motion) in zip(toys, actions, strict=True)} for actions in wanted]
     return [{"own_action": action_binding(jury.judges, jury.reader, c, m)} for c, m in zip(clips, motions, strict=True)]
 
 
-def run_events(folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, sampling: Sampling, weights: Path) -> Rows:
+def run_events(folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, sampling: Sampling, weights: Path, sheet: Path) -> Rows:
     """`event_order`: 1 if most frames before the turn show the first place, and most after it the second; a row a clip."""
     base, subjects, generate = open_animatediff(folder, toys, weights, CLIP_FRAMES, sampling)
     turns = [turn for turn in plan.events for _ in range(plan.clips)]
     scenes = [Scene(first, {}, None, False, ((0, first), (None, second))) for first, second in turns]
     clips = draw_clips(base, subjects, generate, scenes, [seed_for("event", i) for i in range(len(scenes))], arm, CLIP_FRAMES)
+    save_clips(clips, sheet)
     return [{"event_order": float(in_order(jury, clip, *turn))} for clip, turn in zip(clips, turns, strict=True)]
 
 
@@ -81,27 +89,28 @@ def in_order(jury: Jury, clip: torch.Tensor, first: str, second: str) -> bool:
     return bool((read[:half] == first).mean() > 0.5 and (read[half:] == second).mean() > 0.5)
 
 
-def run_long(folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, sampling: Sampling, weights: Path) -> Rows:
+def run_long(folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, sampling: Sampling, weights: Path, sheet: Path) -> Rows:
     """`long_drift`: the fidelity of the last ENDS of LONG frames over that of the first ENDS; a row a clip."""
     base, subjects, generate = open_animatediff(folder, toys, weights, LONG, sampling)
     _, pictures = draw_toys(toys, base)
     known = [refer_to(jury.judges, s.class_noun, to_unit(own)) for s, own in zip(subjects, pictures, strict=True)]
     scenes = [Scene(f"are jumping {place}", {}, None, False, ()) for place in plan.places[: plan.clips]]
-    rows = []
-    for clip in draw_clips(base, subjects, generate, scenes, [seed_for("long", i) for i in range(len(scenes))], arm, LONG):
+    clips, rows = draw_clips(base, subjects, generate, scenes, [seed_for("long", i) for i in range(len(scenes))], arm, LONG), []
+    save_clips(clips, sheet)
+    for clip in clips:
         first, last = (np.nan_to_num(score_frames(match_frames(jury.judges, part, known))).mean() for part in (clip[:ENDS], clip[-ENDS:]))
         rows.append({"long_drift": float(last / max(first, 1e-6)), "first": float(first)})
     return rows
 
 
-def run_zero_motion(folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, sampling: Sampling, weights: Path) -> Rows:
+def run_zero_motion(folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, sampling: Sampling, weights: Path, sheet: Path) -> Rows:
     """`zero_motion`: correlation of each toy's path with the reference's, in Text2Video-Zero; with `placed` it takes the clip's motion. A row a toy."""
     base = load_base(folder_source(folder), torch.device("cpu"))
     subjects, _ = draw_toys(toys, base)
     generate = customise_text2video_zero(
         base, weights, ZERO_FRAMES, ZERO_STEPS, sampling.guidance_scale, STRENGTH, T_FORWARD, T_WARP, False, T_CARRIED
     )
-    rows = []
+    rows, drawn_clips = [], []
     for i, drawn in enumerate(plan.references):
         chosen = np.linspace(0, CLIP_FRAMES - 1, ZERO_FRAMES).round().astype(int)
         reference = to_pictures(torch.from_numpy(draw_reference(drawn)).permute(0, 3, 1, 2) / 127.5 - 1)
@@ -113,7 +122,9 @@ def run_zero_motion(folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, 
         seeds = [seed_for("zero", i, k) for k in range(len(scenes))]
         clips = (generate(embed_prompts(base, prompts), seeds, guides=guides).float().cpu() + 1) / 2
         path = path_of(drawn.path)[chosen] * [1, -1]
+        drawn_clips.append(clips)
         for clip in clips:
             middles, _ = track(jury, clip, list(toys))
             rows += [{"zero_motion": path_correlation(middles[kind], path)} for kind in toys]
+    save_clips(torch.cat(drawn_clips), sheet)
     return rows
