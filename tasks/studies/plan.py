@@ -22,7 +22,7 @@ ProfileName = Literal["quick", "full", "sample", "pictures", "clips", "tuning"]
 Rates = dict[str, list[PositiveFloat]]
 """Learning rates by variant, ascending."""
 About = DrawnSubject | PhotographedSubject
-Where = Literal["everywhere", "pairs", "triples", "ablated"]
+Where = Literal["everywhere", "pairs", "triples", "ablated", "ablated_and_triples"]
 Several = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
@@ -209,4 +209,7 @@ def select_part(edition: Edition, profile: ProfilePlan) -> Selection:
 
 def is_run(where: Where, combination: str, subjects: int, own: EditionPlan) -> bool:
     """Whether a variant that is run there is run on a combination of so many subjects."""
-    return {"everywhere": True, "pairs": subjects == 2, "triples": subjects == 3, "ablated": combination in own.ablated}[where]
+    ablated, triple = combination in own.ablated, subjects == 3
+    return {"everywhere": True, "pairs": subjects == 2, "triples": triple, "ablated": ablated, "ablated_and_triples": ablated or triple}[
+        where
+    ]
