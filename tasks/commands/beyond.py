@@ -1,4 +1,4 @@
-"""`make beyond`: regions, more subjects, events and motion from a clip against plain VideoDreamer → metrics/beyond.json, docs/regions.md."""
+"""`make beyond`: regions, more subjects, events and motion from a clip against plain VideoDreamer → metrics/beyond.json, docs/regions.md, README."""
 
 import json
 import os
@@ -29,6 +29,7 @@ from vd_core.studies.beyond_clips import run_actions, run_events, run_long, run_
 from vd_core.studies.toys import Toys, load_jury
 
 PLAN, OUT, DOCUMENT = Path("benchmarks/beyond.yaml"), Path("metrics/beyond.json"), Path("docs/regions.md")
+README = Path("README.md")
 PLAIN, BEST, PLACED = "plain", "regions in training", "regions"
 IN_CLIPS = {PLAIN: ARMS[PLAIN], PLACED: Arm("strips", True, True)}
 """What clips of pairs compare: VideoDreamer's own finetuning, said in one sentence, and with regions, events and the clip's motion."""
@@ -168,7 +169,8 @@ def write_report(figures: Found) -> None:
     if any(f.endswith("_bound") for f in report):
         fill_table(DOCUMENT, "crowds", crowds_table(report))
     if any(f in report for f in CLIPS):
-        fill_table(DOCUMENT, "beyond", clips_table(report))
+        for document in (DOCUMENT, README):
+            fill_table(document, "beyond", clips_table(report))
 
 
 def main(

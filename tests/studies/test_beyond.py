@@ -93,6 +93,7 @@ def test_one_part_measured_anew_leaves_the_other(tmp_path: Path, monkeypatch: py
     for folder in ("docs", "metrics"):
         Path(folder).mkdir()
     Path("docs/regions.md").write_text("".join(f"<!-- {marker} -->\n<!-- /{marker} -->\n" for marker in ("crowds", "beyond")))
+    Path("README.md").write_text("<!-- beyond -->\n<!-- /beyond -->\n")
     write_report({"zero_motion": {"plain": [[0.0]], PLACED: [[0.5]]}})
     write_report({"own_action": {"plain": [[0.25]], PLACED: [[0.75]]}})
     write_report({"zero_motion": {"plain": [[0.0]], PLACED: [[1.0]]}})
