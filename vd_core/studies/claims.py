@@ -110,8 +110,8 @@ def stitch_claims(view: View) -> dict[str, Claim]:
 
 
 def unguarded_claims(view: View) -> dict[str, Claim]:
-    """C7, C8 and C9 asked of Disen-Mix without P_N and f_j: an experiment of ours, for a base on which either of the two keeps seams away."""
-    unguarded, refined = ("without_either",), ("without_either_hlr",)
+    """C7 to C10 asked of Disen-Mix without P_N, and f_j: an experiment of ours, for a base on which either of the two keeps seams away."""
+    unguarded, refined, with_f = ("without_either",), ("without_either_hlr",), ("without_stitch_prompt",)
     return {
         "C7 unguarded": Claim(
             "without P_N and f_j: stitches rise from two to three subjects", view, SEAMS, Side(unguarded, 3), Side(unguarded, 2)
@@ -120,6 +120,7 @@ def unguarded_claims(view: View) -> dict[str, Claim]:
             "without P_N and f_j: HLR lowers the stitches of three subjects", view, SEAMS, Side(unguarded, 3), Side(refined, 3)
         ),
         "C9 unguarded": Claim("without both P_N and f_j stitches rise", view, SEAMS, Side(unguarded), Side(OURS)),
+        "C9 f_j unguarded": Claim("without P_N: stitches rise without f_j", view, SEAMS, Side(unguarded), Side(with_f)),
     }
 
 
@@ -134,6 +135,9 @@ CLAIMS: dict[str, Claim] = {
     "C10": Claim("without f_j CLIP-T falls", PICTURES, TEXT, Side(OURS), Side(("without_visual_embedding",))),
     "C11": Claim("without L3 subject fidelity falls", PICTURES, FIDELITY, Side(OURS), Side(("without_weak_denoising",))),
     **unguarded_claims(PICTURES),
+    "C10 unguarded": Claim(
+        "without P_N: CLIP-T falls without f_j", PICTURES, TEXT, Side(("without_stitch_prompt",)), Side(("without_either",))
+    ),
     **named(stitch_claims(BARE) | unguarded_claims(BARE), "bare"),
     **named(main_claims(T2V), "T2V"),
     **named(main_claims(AD), "AD"),
