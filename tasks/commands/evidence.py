@@ -2,7 +2,6 @@
 
 from collections import Counter
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
 import typer
@@ -16,9 +15,9 @@ from tasks.studies.report import as_markdown
 from vd_core.errors import InputError
 from vd_core.files import write_json
 from vd_core.inputs.pictures import contact_sheet
-from vd_core.studies.claims import BARE, METHODS, PICTURES, TEXT, Table
+from vd_core.studies.claims import BARE, METHODS, PICTURES, Table
 from vd_core.studies.paper_tables import build_tables
-from vd_core.studies.verdicts import judge_claims, summarise
+from vd_core.studies.verdicts import judge_claims, summarise, text_by_background
 
 OUT, DOCUMENT, SHEET = Path("metrics/evidence.json"), Path("docs/evidence.md"), Path("docs/evidence.png")
 CLAIM_COLUMNS = ("difference (95% interval)", "detectable", "resampled", "combinations, finetunings, pictures or clips")
@@ -59,17 +58,6 @@ def count_fixed(study: Study) -> dict[str, int]:
         for c in study.cells
         if len(c.subjects) == 2
     }
-
-
-def text_by_background(table: Table, fixed: dict[str, int]) -> dict[str, dict[str, list[float]]]:
-    """CLIP-T of the pairs by generator and method: the mean where none, one and two of the subjects have one background. Bare prompts say no place."""
-    found: dict[str, dict[str, list[float]]] = {}
-    for generator in dict.fromkeys(row["generator"] for rows in table.values() for row in rows):
-        for method in METHODS:
-            rows = [r for r in table[method] if r["generator"] == generator and r["kind"] != "bare" and r["combination"] in fixed]
-            own = ([r[TEXT] for r in rows if fixed[r["combination"]] == n] for n in range(3))
-            found.setdefault(generator, {})[method] = [round(mean(values), 4) for values in own]
-    return found
 
 
 def backgrounds_table(found: dict[str, dict[str, list[float]]]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tasks.commands.evidence import FIGURES, SHOWN, count_fixed, join, save_sheet, summarise_pictures, text_by_background, write_document
+from tasks.commands.evidence import FIGURES, SHOWN, count_fixed, join, save_sheet, summarise_pictures, write_document
 from tasks.studies.figures import cell_folder
 from tasks.studies.plan import Study, load_plan, plan_study, plan_tuning, read_tuning
 from tasks.studies.tuning import REPORT, Tried, widen, widen_all, write_tuning
@@ -20,7 +20,7 @@ from vd_core.metrics.report import judge_clip, to_unit
 from vd_core.studies.claims import CLAIMS
 from vd_core.studies.toy_clips import read_toys
 from vd_core.studies.toys import Jury, Toys, load_jury
-from vd_core.studies.verdicts import judge_claims
+from vd_core.studies.verdicts import judge_claims, text_by_background
 from vd_core.toybox.world.draw import draw_scene
 from vd_core.toybox.world.scenes import HELD_OUT, Scene, Toy
 

@@ -1,12 +1,13 @@
 """Claims held against rows of figures: difference, interval, verdict; and the variants' figures with their intervals."""
 
 from collections.abc import Hashable
+from statistics import mean
 from typing import Any
 
 import numpy as np
 
 from vd_core.metrics.intervals import DRAWS, POWER, Design, Resampling, bound_of_zeros, interval_of_smallest, resample
-from vd_core.studies.claims import CLAIMS, Claim, Rows, Table
+from vd_core.studies.claims import CLAIMS, METHODS, TEXT, Claim, Rows, Table
 
 Means = dict[str, np.ndarray]
 """Every variant's mean of one figure on each combination, `[c]`, or that of each bootstrap draw, `[draws, c]`."""
@@ -154,3 +155,14 @@ def summarise_variant(table: Table, figures: tuple[str, ...]) -> dict[str, dict[
         ci95 = interval_of_smallest(drawn[None], design.spread(strata))
         summary[figure] = {"value": round(float(values.mean()), 4), "ci95": ci95, **about}
     return summary
+
+
+def text_by_background(table: Table, fixed: dict[str, int]) -> dict[str, dict[str, list[float]]]:
+    """CLIP-T of the pairs by generator and method: the mean where none, one and two of the subjects have one background. Bare prompts say no place."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for generator in dict.fromkeys(row["generator"] for rows in table.values() for row in rows):
+        for method in METHODS:
+            rows = [r for r in table[method] if r["generator"] == generator and r["kind"] != "bare" and r["combination"] in fixed]
+            own = ([r[TEXT] for r in rows if fixed[r["combination"]] == n] for n in range(3))
+            found.setdefault(generator, {})[method] = [round(mean(values), 4) for values in own]
+    return found
