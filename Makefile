@@ -60,7 +60,7 @@ pretrain: .venv/ready        ## train the embedded base from nothing (hours); go
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.11, 3.12 or 3.13 is on the path; install one, or say which: make PYTHON=..."; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --disable-pip-version-check --no-compile --progress-bar on --requirement requirements.lock
-	$(BIN)/python -m compileall -q -j 0 .venv/lib > .venv/compileall.txt 2>&1 || true  # some packages ship Python 2 templates
+	nice $(BIN)/python -m compileall -q -j 0 .venv/lib > .venv/compileall.txt 2>&1 &  # beside what comes next; some packages ship Python 2 templates
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 

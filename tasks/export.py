@@ -11,8 +11,7 @@ from tasks.shared.opening import open_base
 from tasks.shared.paths import page_path, run_folder
 from tasks.shared.sections import ExportSection
 from vd_core.bases.stable_diffusion import read_tokenizer
-from vd_core.customisation.load import find_weights
-from vd_core.customisation.lora import LORA_FILE
+from vd_core.customisation.weights import LORA_FILE, find_weights
 from vd_core.export.bundle import differences_path, save_embeddings, save_full_differences, save_lora_files, save_motion_files
 from vd_core.export.low_rank import approximate, read_differences, read_lora
 from vd_core.export.metadata import About, read_kind

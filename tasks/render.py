@@ -74,7 +74,7 @@ def customise(generator: str, base: Base, folder: Path, section: RenderSection) 
         return customise_animatediff(base, folder, frames, chosen.num_inference_steps, guidance, chosen.fast_mode)
     motion = (chosen.motion_field_strength, chosen.t_forward, chosen.t_warp)
     return customise_text2video_zero(
-        base, folder, frames, chosen.num_inference_steps, guidance, *motion, chosen.fast_mode, chosen.t_carried
+        base, folder, frames, chosen.num_inference_steps, guidance, *motion, chosen.fast_mode, chosen.t_carried, chosen.t_events
     )
 
 

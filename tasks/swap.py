@@ -5,7 +5,7 @@ import shutil
 from tasks.shared.command import replaced_folder, run_stage
 from tasks.shared.paths import run_folder
 from tasks.shared.sections import SwapSection
-from vd_core.customisation.load import copy_customisation
+from vd_core.customisation.weights import copy_customisation
 from vd_core.files import write_json
 
 

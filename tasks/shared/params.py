@@ -152,6 +152,7 @@ class Render(Section):
     t_forward: PositiveInt
     t_warp: PositiveInt
     t_carried: Annotated[int, Field(ge=2)]
+    t_events: Annotated[int, Field(ge=2)]
     seeds_tried: PositiveInt
 
 

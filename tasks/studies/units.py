@@ -24,7 +24,7 @@ RENDER = set(Render.model_fields)
 UNUSED = {
     "pictures": RENDER - {"num_inference_steps"},
     "text2video_zero": {"animatediff_frames"},
-    "animatediff": {"text2video_zero_frames", "motion_field_strength", "t_forward", "t_warp", "t_carried"},
+    "animatediff": {"text2video_zero_frames", "motion_field_strength", "t_forward", "t_warp", "t_carried", "t_events"},
 }
 """The keys of `render` that decide nothing of a generator's clips."""
 Subjects = dict[str, tuple[int, About]]

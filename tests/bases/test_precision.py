@@ -14,8 +14,9 @@ from vd_core.bases.device import choose_dtype
 from vd_core.bases.encode import embed_prompts
 from vd_core.bases.motion_unet import build_motion_unet
 from vd_core.bases.stable_diffusion import Base, folder_source, load_base
-from vd_core.customisation.lora import LORA_FILE, add_lora, load_lora, save_lora
+from vd_core.customisation.lora import add_lora, load_lora, save_lora
 from vd_core.customisation.visual_adapter import VisualAdapter
+from vd_core.customisation.weights import LORA_FILE
 from vd_core.generation.animatediff import build_animatediff, generate_animatediff
 from vd_core.generation.pictures import generate_pictures
 from vd_core.generation.text2video_zero import generate_text2video_zero

@@ -165,6 +165,24 @@ def test_what_carries_begins_later_and_what_does_not_stays_as_it_was(base: Base)
 
 
 @pytest.mark.parametrize("kind", ["sd1"], indirect=True)
+def test_where_events_follow_each_other_frames_part_early(base: Base) -> None:
+    """`t_events` is T, and T' one less, of clips of several events alone; there is one step before it at least."""
+    subjects, net, embeds = [Subject("dog", "dog", "sks", None)], unroll(base.unet), embed_prompts(base, ["a sks dog in the snow"])
+
+    def clip(scene: str | dict, t_forward: int, t_warp: int, t_events: int | None) -> torch.Tensor:
+        guides = build_guides(base, subjects, [read_scene(scene)], [0], 3, False, (12.0, 12.0))
+        return generate_text2video_zero(
+            base, net, embeds, [0], 3, 8, 3.0, (12.0, 12.0), t_forward, t_warp, False, guides=guides, t_events=t_events
+        )
+
+    turning = {"from": "in the snow", "to": "on the beach"}
+    assert torch.equal(clip(turning, 3, 2, 6), clip(turning, 6, 5, None))
+    assert torch.equal(clip(turning, 3, 2, 20), clip(turning, 7, 6, None))
+    assert torch.equal(clip(turning, 6, 5, 3), clip(turning, 6, 5, None))  # never later than T
+    assert torch.equal(clip("in the snow", 3, 2, 6), clip("in the snow", 3, 2, None))
+
+
+@pytest.mark.parametrize("kind", ["sd1"], indirect=True)
 def test_a_clip_follows_and_zero_motion_changes_nothing(base: Base) -> None:
     """The whole generator: a thing that stays moves nothing, which is what no strength does; one that moves does."""
     subjects = [Subject("dog", "dog", "sks", None)]

@@ -14,9 +14,10 @@ from tests.helpers.workspace import change_combination, run_stages
 from vd_core.bases.encode import embed_prompts
 from vd_core.bases.stable_diffusion import Base, folder_source, load_base
 from vd_core.customisation.keys_values import embedding_of, train_keys_and_values
-from vd_core.customisation.load import find_weights, load_customisation
-from vd_core.customisation.lora import LORA_FILE, add_lora, save_lora
+from vd_core.customisation.load import load_customisation
+from vd_core.customisation.lora import add_lora, save_lora
 from vd_core.customisation.spectral import add_spectral_shifts
+from vd_core.customisation.weights import LORA_FILE, find_weights
 from vd_core.errors import InputError
 from vd_core.generation.customised import customise_animatediff, customise_text2video_zero
 from vd_core.inputs.prompts import mixed_prompt

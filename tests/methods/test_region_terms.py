@@ -14,7 +14,7 @@ from vd_core.bases.box_masks import box_masks
 from vd_core.bases.encode import embed_prompts, tokenize
 from vd_core.bases.region_attention import RegionAttention, position_masks
 from vd_core.bases.stable_diffusion import Base, folder_source, load_base
-from vd_core.customisation.lora import LORA_FILE
+from vd_core.customisation.weights import LORA_FILE
 from vd_core.generation.attention import Conditions, text_attention
 from vd_core.generation.regions import Regions
 from vd_core.generation.unet import embed_texts

@@ -11,7 +11,7 @@ import torch
 from tasks.commands.beyond import BEST, GOALS, IN_CLIPS, PLACED, PLAN, build_report, collect, describe, settings_of, write_report
 from tests.helpers.imports import ROOT
 from tests.helpers.training import make_settings
-from vd_core.customisation.lora import LORA_FILE
+from vd_core.customisation.weights import LORA_FILE
 from vd_core.settings import Sampling
 from vd_core.studies.beyond import ARMS, draw_truth, finetune, load_plan, read_crowd, run_crowd
 from vd_core.studies.beyond_clips import in_order, run_actions, run_long, run_zero_motion

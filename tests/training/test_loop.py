@@ -19,7 +19,8 @@ from tests.helpers.training import Killed, make_data, make_fresh_trainee, make_s
 from tests.helpers.workspace import change, run_stages
 from vd_core.bases.latents import LatentsCache, encode_picture
 from vd_core.bases.stable_diffusion import Base, folder_source, load_base
-from vd_core.customisation.lora import LORA_FILE, save_lora
+from vd_core.customisation.lora import save_lora
+from vd_core.customisation.weights import LORA_FILE
 from vd_core.methods.disen_mix import train as train_disen_mix
 from vd_core.methods.disen_mix import train_step
 from vd_core.training.checkpoints import load_parameters

@@ -8,8 +8,8 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from vd_core.bases.stable_diffusion import Base
+from vd_core.customisation.weights import KEYS_VALUES_FILE
 
-KEYS_VALUES_FILE = "custom_diffusion.safetensors"
 TRAINED = ("attn2.to_k.weight", "attn2.to_v.weight")
 
 

@@ -12,9 +12,9 @@ from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file
 
 from vd_core.bases.stable_diffusion import Base
+from vd_core.customisation.weights import LORA_FILE
 from vd_core.seeds import seed_for
 
-LORA_FILE = "pytorch_lora_weights.safetensors"
 ATTENTION = ["to_q", "to_k", "to_v", "to_out.0"]
 UNET_TARGETS = {"attention": ATTENTION, "all": [*ATTENTION, "proj_in", "proj_out", "ff.net.0.proj", "ff.net.2", "conv1", "conv2"]}
 TEXT_TARGETS = ["q_proj", "k_proj", "v_proj", "out_proj"]

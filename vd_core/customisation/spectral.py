@@ -8,8 +8,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from vd_core.bases.stable_diffusion import Base
-
-SHIFTS_FILE = "spectral_shifts.safetensors"
+from vd_core.customisation.weights import SHIFTS_FILE
 
 
 class SpectralShift(nn.Module):

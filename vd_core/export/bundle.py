@@ -7,8 +7,7 @@ import torch
 from diffusers import MotionAdapter
 from safetensors.torch import load_file, save_file
 
-from vd_core.customisation.keys_values import KEYS_VALUES_FILE
-from vd_core.customisation.lora import LORA_FILE
+from vd_core.customisation.weights import KEYS_VALUES_FILE, LORA_FILE
 from vd_core.export.low_rank import Lora
 from vd_core.export.metadata import About, kohya_metadata, spec
 from vd_core.export.names import for_animatediff, for_diffusers, for_full_differences, for_kohya

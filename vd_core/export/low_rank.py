@@ -10,8 +10,8 @@ from torch.nn import functional
 
 from vd_core.bases.stable_diffusion import Base
 from vd_core.customisation.load import load_customisation
-from vd_core.customisation.lora import LORA_FILE
 from vd_core.customisation.spectral import shiftable
+from vd_core.customisation.weights import LORA_FILE
 
 PARTS = ("unet", "text_encoder")
 TOLERANCE = 0.005

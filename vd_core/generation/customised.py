@@ -8,8 +8,9 @@ import torch
 from diffusers import MotionAdapter
 
 from vd_core.bases.stable_diffusion import Base
-from vd_core.customisation.load import find_weights, load_customisation
-from vd_core.customisation.lora import LORA_FILE, fuse
+from vd_core.customisation.load import load_customisation
+from vd_core.customisation.lora import fuse
+from vd_core.customisation.weights import LORA_FILE, find_weights
 from vd_core.errors import InputError
 from vd_core.generation.animatediff import build_animatediff, generate_animatediff
 from vd_core.generation.text2video_zero import generate_text2video_zero
@@ -30,6 +31,7 @@ def customise_text2video_zero(
     t_warp: int,
     fast: bool,
     t_carried: int | None = None,
+    t_events: int | None = None,
 ) -> Generate:
     """Text2Video-Zero with the finetuned weights of `folder`. `base` is changed in place: take a fresh one for each generator."""
     load_customisation(base, folder)
@@ -45,6 +47,7 @@ def customise_text2video_zero(
         t_warp=t_warp,
         fast=fast,
         t_carried=t_carried,
+        t_events=t_events,
     )
 
 

@@ -24,6 +24,11 @@ class Guides:
         """Whether anything in any clip is carried from its place."""
         return any(moves is not None and moves.carry for moves in self.moves)
 
+    @property
+    def turn(self) -> bool:
+        """Whether any clip has several events."""
+        return self.regions is not None and bool(self.regions.changing.any())
+
     def of(self, clips: list[int]) -> "Guides":
         """Those of some of the clips, in their order."""
         return Guides(self.regions and self.regions.of(clips), [self.moves[clip] for clip in clips])

@@ -42,10 +42,14 @@ class Regions:
         """Those of some of the clips, in their order."""
         return Regions(self.embeds[clips], self.boxes[clips], self.weights[:, clips], self.starts[clips], self.bounded[clips])
 
+    @property
+    def changing(self) -> torch.Tensor:
+        """Which clips have several events, `[n]`."""
+        return self.starts.amax(1) > 0
+
     def placed(self, texts: dict[nn.Module, tuple[torch.Tensor, torch.Tensor]], late: bool, prompted: bool) -> "Places":
         """What a U-Net call of an early or a late step takes, for all frames."""
-        changing = self.starts.amax(1) > 0
-        return Places(texts, self.boxes, self.weights[int(late)], self.starts, self.bounded, self.boxes[:, :, 0], changing, prompted)
+        return Places(texts, self.boxes, self.weights[int(late)], self.starts, self.bounded, self.boxes[:, :, 0], self.changing, prompted)
 
 
 @dataclass

@@ -38,18 +38,18 @@ def generate_text2video_zero(
     scheduler_of: Callable[[Base, int], DPMSolverMultistepScheduler] = make_scheduler,
     guides: Guides | None = None,
     t_carried: int | None = None,
+    t_events: int | None = None,
 ) -> torch.Tensor:
     """Clips `[n, f, 3, h, w]` in [-1, 1], one a seed; `prompt_embeds` `[n + 1, length, width]` is the empty prompt's, then theirs.
 
     `t_forward` (T) and `t_warp` (T') count sampling steps from the end, T > T': frame 1 is denoised to T', warped copies get noise up to T,
     and all frames are denoised together from there. `motion_field_strength` is how far the content moves a frame, left and up, in 512-pixel units.
-    `guides` are the clips' own; where they carry something, T is `t_carried` if that is less, and T' the step after it, since only what is
-    drawn in outline can be carried. The clips of one call are computed at once; a seed's clip is the same alone and in company but for rounding.
+    `guides` are the clips' own, and decide with `t_carried` and `t_events` on T and T' (`find_times`). The clips of one call are computed at once;
+    a seed's clip is the same alone and in company but for rounding.
     """
     if not num_inference_steps > t_forward > t_warp:
         raise ValueError(f"need num_inference_steps > t_forward > t_warp, not {num_inference_steps}, {t_forward}, {t_warp}")
-    if guides and guides.carry and t_carried:
-        t_forward, t_warp = min((t_forward, t_warp), (t_carried, t_carried - 1))
+    t_forward, t_warp = find_times(num_inference_steps, t_forward, t_warp, guides, t_carried, t_events)
     start, warp = num_inference_steps - t_forward - 1, num_inference_steps - t_warp - 1
     timesteps = scheduler_of(base, num_inference_steps).timesteps
     denoiser = Denoiser(base, net, prompt_embeds, timesteps, guidance_scale, True, fast, guides and guides.regions)
@@ -70,6 +70,20 @@ def generate_text2video_zero(
     latents = denoise(torch.cat([at_forward, torch.stack(noised)], 1), start, num_inference_steps)
     with aside(base, net.unet):
         return decode(base, latents.flatten(0, 1)).clamp(-1, 1).unflatten(0, (len(seeds), num_frames))
+
+
+def find_times(
+    steps: int, t_forward: int, t_warp: int, guides: Guides | None, t_carried: int | None, t_events: int | None
+) -> tuple[int, int]:
+    """T and T' of clips: where something is carried, at most `t_carried`, since only what is drawn in outline can be carried; where events follow
+    each other, at least `t_events`, since frames that share an outline share a place. T' is then the step after T.
+    """
+    if guides and guides.carry and t_carried:
+        return min((t_forward, t_warp), (t_carried, t_carried - 1))
+    if guides and guides.turn and t_events:
+        late = min(t_events, steps - 1)
+        return max((t_forward, t_warp), (late, late - 1))
+    return t_forward, t_warp
 
 
 def warp_latents(latents: torch.Tensor, frame_ids: torch.Tensor, strength: tuple[float, float]) -> torch.Tensor:

@@ -19,6 +19,7 @@ from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from PIL import Image
 
+from vd_core.bases.attention import training_attention
 from vd_core.bases.encode import tokenize
 from vd_core.bases.latents import Moments, encode_pictures
 from vd_core.bases.memory import trained_at_once
@@ -107,7 +108,8 @@ def finetune_motion(
     groups = [{"params": list(parameters.values()), "lr": schedule.learning_rate}]
     trained = Trained([prepared], parameters, groups, frames, "motion finetuning")
     validated = replace(progress, validate=partial(validate, model)) if validate else progress
-    optimise(accelerator, trained, loss_fn, schedule, validated, fingerprint, settings.validation)
+    with training_attention(model, base.device):
+        optimise(accelerator, trained, loss_fn, schedule, validated, fingerprint, settings.validation)
     return model
 
 
