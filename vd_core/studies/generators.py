@@ -38,7 +38,7 @@ def first_order(base: Base, num_inference_steps: int) -> DPMSolverMultistepSched
 
 
 def our_zero(base: Base, guidance_scale: float, frames: int, fast: bool, equal: bool, steps: int = EQUAL_STEPS) -> Make:
-    """Text2Video-Zero as the presets have it; at equal settings with the solver of the first order."""
+    """Text2Video-Zero as the presets of Stable Diffusion have it; at equal settings with the solver of the first order."""
     net = unroll(base.unet)
     forward, warp = steps * EQUAL_T_FORWARD // EQUAL_STEPS, steps * EQUAL_T_FORWARD // EQUAL_STEPS - 1
 
