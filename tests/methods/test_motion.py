@@ -1,15 +1,18 @@
 """Motion finetuning and the module swap: what learns, what is thrown away, what is left as it was."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from diffusers import MotionAdapter, UNetMotionModel
+from diffusers.models.attention_processor import AttnProcessor
 from peft.tuners.lora import LoraLayer
 
 from tests.helpers.pictures import noise_picture
 from tests.helpers.training import make_motion_settings
+from vd_core.bases.attention import training_attention
 from vd_core.bases.stable_diffusion import Base, folder_source, load_base
 from vd_core.customisation.lora import add_lora, save_lora
 from vd_core.generation.animatediff import build_animatediff
@@ -112,17 +115,38 @@ def test_a_video_model_computed_in_parts_learns_the_same(base: Base, parts: int)
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.1)
     sample, hidden = torch.randn(1, base.unet.config.in_channels, 4, 8, 8), torch.randn(4, 5, base.text_encoder.config.hidden_size)
-    learns = {k: p for k, p in model.named_parameters() if p.requires_grad}
     found = []
     for in_parts in (False, True):
         if in_parts:
             checkpoint_video_model(model, parts)
-        loss = model(sample, 10, hidden).sample.square().mean()
-        loss.backward()
-        found.append({"loss": loss.detach(), **{k: p.grad.clone() for k, p in learns.items()}})
-        for parameter in learns.values():
-            parameter.grad = None
+        found.append(learned_from(model, sample, hidden))
     torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=1e-5)
+
+
+def test_the_attention_that_trains_fastest_learns_the_same(base: Base) -> None:
+    """Values and gradients with softmax(QK^T)V in three operations, in image and motion modules, and the fused one again afterwards."""
+    torch.manual_seed(0)
+    model = build_motion_model(base, 0)
+    before = model.attn_processors
+    sample, hidden = torch.randn(1, base.unet.config.in_channels, 4, 8, 8), torch.randn(4, 5, base.text_encoder.config.hidden_size)
+    found = []
+    for attention in (nullcontext(), training_attention(model, base.device)):
+        with attention:
+            found.append(learned_from(model, sample, hidden))
+            kinds = {type(p) for p in model.attn_processors.values()}
+    assert kinds == {AttnProcessor} and model.attn_processors == before
+    torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=1e-5)
+
+
+def learned_from(model: UNetMotionModel, sample: torch.Tensor, hidden: torch.Tensor) -> dict[str, torch.Tensor]:
+    """A loss and the gradients of all that learns."""
+    learns = {k: p for k, p in model.named_parameters() if p.requires_grad}
+    loss = model(sample, 10, hidden).sample.square().mean()
+    loss.backward()
+    found = {"loss": loss.detach(), **{k: p.grad.clone() for k, p in learns.items()}}
+    for parameter in learns.values():
+        parameter.grad = None
+    return found
 
 
 def test_modules_take_no_more_rows_than_a_part_has(base: Base) -> None:
