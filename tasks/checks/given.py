@@ -15,7 +15,7 @@ from vd_core.errors import InputError
 from vd_core.hub import Located
 from vd_core.inputs.clips import Clip, find_clip, load_clip
 from vd_core.inputs.inspecting import Inspection, problems
-from vd_core.inputs.prompts import check_prompts, training_prompts
+from vd_core.inputs.prompts import check_prompts, spelled_words, training_prompts
 from vd_core.inputs.scenes import read_scene, spoken_prompts
 from vd_core.inputs.subjects import Subject, check_placeholder_tokens, load_subjects
 from vd_core.metrics.wanted import explain_open_detector
@@ -115,8 +115,15 @@ def check_lengths(merged: Merged, combination: str, subjects: list[Subject], tok
         except InputError as error:
             findings.append(Finding("prompts", "stops", str(error)))
     findings = findings or [Finding("prompts", "ok", f"{len(merged.prompts)}; none is cut")]
+    findings += check_spelling(list(prompts.values()), tokenizer)
     try:
         check_placeholder_tokens(subjects, tokenizer)
     except InputError as error:
         return [*findings, Finding("tokens", "stops", str(error))]
     return [*findings, Finding("tokens", "ok", ", ".join(f"{s.name}: {s.placeholder_token}" for s in subjects))]
+
+
+def check_spelling(prompts: list[str], tokenizer: CLIPTokenizer) -> list[Finding]:
+    """The words that the base was never taught, if there are any."""
+    strange = ", ".join(f"'{word}'" for word in spelled_words(prompts, tokenizer))
+    return [Finding("words", "warning", f"this base does not know {strange}; it will hardly draw that")] if strange else []

@@ -12,7 +12,7 @@ from tests.helpers.workspace import ROOT, change_combination, run_stages
 from vd_core.bases.encode import tokenize
 from vd_core.bases.stable_diffusion import Base
 from vd_core.errors import InputError
-from vd_core.inputs.prompts import check_prompts, extended_prompt, placed_prompt, scene_prompt
+from vd_core.inputs.prompts import check_prompts, extended_prompt, placed_prompt, scene_prompt, spelled_words
 from vd_core.inputs.subjects import Subject
 
 PRESETS = ["sd15", "sd21"]
@@ -47,6 +47,13 @@ def test_eight_subjects_fit_with_an_action_and_a_place(preset: str) -> None:
     prompts = [extended_prompt(subjects), scene_prompt(subjects, "are playing guitars in the snow in front of the Eiffel Tower")]
     prompts.append(placed_prompt([s.instance_prompt for s in subjects], tokenizer))
     check_prompts({str(i): p for i, p in enumerate(prompts)}, tokenizer)
+
+
+def test_clips_tokenizer_spells_no_word_that_people_write() -> None:
+    assert (
+        spelled_words(["are surfing in the ocean in front of the Eiffel Tower", "a corgi and a plushie skateboarding"], clip_tokenizer())
+        == []
+    )
 
 
 def test_a_prompt_of_77_tokens_passes_and_the_next_word_is_named() -> None:

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 import tasks.shared.opening
 import vd_core.hub as hub
 from tasks.checks.everything import check_everything, check_weights, refuse
+from tasks.checks.given import check_spelling, open_tokenizer
 from tasks.checks.machine import check_memory, check_server
 from tasks.shared.picks import pick_candidates, read_candidates, write_picks
 from tasks.shared.yaml_files import read_yaml
@@ -58,6 +59,17 @@ def test_all_that_stops_is_said_at_once(workspace: Path, kind: str) -> None:
     with pytest.raises(InputError) as caught:
         refuse("toys")
     assert len(str(caught.value).splitlines()) == len(set(found.values()))
+
+
+@pytest.mark.parametrize(
+    ("prompts", "strange"), [(["are surfing in the ocean"], "'surfing'"), (["in the snow", "are jumping on the beach"], None)]
+)
+def test_words_that_the_embedded_base_was_never_taught_are_named(
+    monkeypatch: pytest.MonkeyPatch, prompts: list[str], strange: str | None
+) -> None:
+    monkeypatch.chdir(ROOT)
+    found = [f for f in check_spelling(prompts, open_tokenizer(Part("models/toybox", None))) if f.state == "warning"]
+    assert [strange in f.said for f in found] == ([True] if strange else [])
 
 
 @ONE

@@ -66,6 +66,12 @@ def check_prompts(prompts: dict[str, str], tokenizer: Tokenizer) -> None:
             )
 
 
+def spelled_words(prompts: list[str], tokenizer: Tokenizer) -> list[str]:
+    """The words of three letters and more that a tokenizer reads in pieces of less than two letters: nobody has taught them to the base."""
+    words = dict.fromkeys(word for prompt in prompts for word in prompt.split() if word.isalpha() and len(word) > 2)
+    return [word for word in words if 2 * len(tokenizer.tokenize(word)) > len(word)]
+
+
 def cut_words(prompt: str, tokenizer: Tokenizer, room: int) -> str:
     """The last words of a prompt, of which `room` tokens hold all words before."""
     words = prompt.split()
