@@ -2,18 +2,49 @@
 
 import hashlib
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 from prefect import get_client
+from prefect.client.schemas.actions import DeploymentUpdate
 from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 
+from vd_core.errors import InputError
+
 FOLDER = "folder: "
+LOOK_SECONDS = 3.0
 
 
 def offer_combinations(deployment: RunnerDeployment, combinations: list[str]) -> None:
-    """Let the run form list these combinations. The flow itself takes others too: one that is added while this serves can be run."""
+    """Let the run form list these combinations."""
     deployment._parameter_openapi_schema.properties["combination"]["enum"] = combinations
+
+
+def keep_offering(deployment: str, read: Callable[[], list[str]], offered: list[str]) -> None:
+    """Let the form of a served `deployment` list what `read` finds, for ever: combinations come and go while it is served.
+
+    A file that is just being edited, and a server that does not answer, are passed over until the next look.
+    """
+    while True:
+        time.sleep(LOOK_SECONDS)
+        try:
+            if (found := read()) != offered:
+                offer_again(deployment, found)
+                offered = found
+        except (InputError, ObjectNotFound, httpx.HTTPError):
+            continue
+
+
+def offer_again(deployment: str, combinations: list[str]) -> None:
+    """Let the form of a deployment that is on the server list these combinations."""
+    with get_client(sync_client=True) as client:
+        found = client.read_deployment_by_name(deployment)
+        schema = found.parameter_openapi_schema or {}
+        schema["properties"]["combination"]["enum"] = combinations
+        client.update_deployment(found.id, DeploymentUpdate(parameter_openapi_schema=schema))
 
 
 def tag_of(folder: Path) -> str:

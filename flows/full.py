@@ -2,7 +2,9 @@
 
 import json
 import os
+from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import Annotated
 
 import prefect
@@ -13,7 +15,7 @@ from pydantic import Field
 
 from flows.approval import Approval, approve
 from flows.artifacts import publish_result
-from flows.deployment import describe_start, name_deployment, offer_combinations, tag_of
+from flows.deployment import describe_start, keep_offering, name_deployment, offer_combinations, tag_of
 from flows.quiet import drop_tracebacks, say_everything
 from flows.reproduce import reproduce, require_git, restore
 from flows.server import connected, require_server
@@ -100,6 +102,11 @@ def report(combination: str) -> dict:
     return json.loads(metrics.read_text())
 
 
+def read_combinations() -> list[str]:
+    """The names of the combinations, as params.yaml has them now."""
+    return list(load_params().combinations)
+
+
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -110,7 +117,7 @@ def serve() -> None:
         api_url = get_current_settings().api.url or ""
         require_git(ROOT)
         require_server(api_url)
-        combinations = list(load_params().combinations)
+        combinations = read_combinations()
         name = name_deployment(full.name, "full", ROOT)
         print(describe_start(api_url, f"{full.name}/{name}", combinations[0]), flush=True)
         deployment = full.to_deployment(
@@ -120,6 +127,8 @@ def serve() -> None:
             enforce_parameter_schema=False,  # a combination that is added while this serves can be run too; the flow checks all again
         )
         offer_combinations(deployment, combinations)
+        offering = partial(keep_offering, f"{full.name}/{name}", read_combinations, combinations)
+        Thread(target=offering, name="offering", daemon=True).start()
         prefect.serve(deployment, print_starting_message=False)
 
 

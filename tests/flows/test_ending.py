@@ -1,5 +1,6 @@
 """Flows that are ended from outside, on a terminal and on a server: within seconds, in one line, and nothing stays behind."""
 
+import json
 import os
 import pty
 import signal
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from flows.deployment import LOOK_SECONDS
+from tasks.shared.yaml_files import read_yaml
 from tests.helpers.live import Live, wait_for
 from tests.helpers.played_stages import play_stages
 from tests.helpers.project import build_project, environment
@@ -117,6 +120,21 @@ def test_a_cancelled_runs_training_ends(live: Live) -> None:
     live.post(f"/flow_runs/{flow_run}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
     live.wait_for_state(flow_run, "Cancelled")
     wait_for(lambda: not trains(live.project), 10, "the training is gone")
+
+
+def test_the_form_offers_a_combination_that_is_added_while_it_is_served(live: Live) -> None:
+    def offered() -> list[str]:
+        deployment = live.get("/deployments/name/videodreamer/full")
+        return deployment["parameter_openapi_schema"]["properties"]["combination"]["enum"]
+
+    params = live.project / "params.yaml"
+    before, text, toys = offered(), params.read_text(), read_yaml(params)["combinations"]["toys"]
+    params.write_text(text + "  added: {")  # in the middle of an edit
+    time.sleep(2 * LOOK_SECONDS)
+    params.write_text(text.rstrip() + f"\n  added: {json.dumps(toys)}\n")
+    wait_for(lambda: offered() == [*before, "added"], 60, "the form offers it")
+    params.write_text(text)
+    wait_for(lambda: offered() == before, 60, "the form offers it no longer")
 
 
 def test_the_second_checkout_serves_under_its_own_name(live: Live, tmp_path_factory: pytest.TempPathFactory) -> None:
