@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import prefect
 import typer
@@ -16,9 +17,10 @@ from pydantic import Field
 from flows.approval import Approval, approve
 from flows.artifacts import publish_result
 from flows.deployment import describe_start, keep_offering, name_deployment, offer_combinations, tag_of
+from flows.orphans import end_orphans
 from flows.quiet import drop_tracebacks, say_everything
 from flows.reproduce import reproduce, require_git, restore
-from flows.server import connected, require_server
+from flows.server import LOCAL, connected, require_server
 from flows.terminal import one_line_errors
 from flows.waiting import stop_waiting
 from tasks.checks.everything import refuse
@@ -126,6 +128,8 @@ def serve() -> None:
             tags=[tag_of(ROOT)],
             enforce_parameter_schema=False,  # a combination that is added while this serves can be run too; the flow checks all again
         )
+        if urlsplit(api_url).hostname in LOCAL:
+            end_orphans(f"{full.name}/{name}")
         offer_combinations(deployment, combinations)
         offering = partial(keep_offering, f"{full.name}/{name}", read_combinations, combinations)
         Thread(target=offering, name="offering", daemon=True).start()

@@ -10,9 +10,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from flows.deployment import LOOK_SECONDS
+from flows.orphans import RUN_ID, runs_here
 from tasks.shared.yaml_files import read_yaml
 from tests.helpers.live import Live, wait_for
 from tests.helpers.played_stages import play_stages
@@ -120,6 +122,25 @@ def test_a_cancelled_runs_training_ends(live: Live) -> None:
     live.post(f"/flow_runs/{flow_run}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
     live.wait_for_state(flow_run, "Cancelled")
     wait_for(lambda: not trains(live.project), 10, "the training is gone")
+
+
+def test_a_run_whose_server_was_killed_is_called_crashed_by_the_next(live: Live) -> None:
+    """It read Running for ever. One that still runs goes on."""
+    flow_run = live.run_deployment(combination="toys", approval="auto")
+    wait_for(lambda: trains(live.project), 240, "the stage runs")
+    live.kill("serve")
+    live.start("next", "flows.full", "serve")
+    wait_for(lambda: "Ctrl-C ends this" in (live.home / "next.log").read_text(), 120, "the deployment is served again")
+    time.sleep(5)
+    assert str(flow_run) in runs_here() and live.state(flow_run) == "Running"
+    live.kill("next")
+    for process in psutil.process_iter(["environ"]):
+        if (process.info["environ"] or {}).get(RUN_ID) == str(flow_run):
+            process.kill()
+    wait_for(lambda: str(flow_run) not in runs_here(), 30, "the run's process is gone")
+    live.start("last", "flows.full", "serve")
+    wait_for(lambda: live.state(flow_run) == "Crashed", 120, "the run is called crashed")
+    assert "had been stopped half-way" in (live.home / "last.log").read_text()
 
 
 def test_the_form_offers_a_combination_that_is_added_while_it_is_served(live: Live) -> None:
