@@ -34,7 +34,7 @@ def with_direction(name: str) -> str:
 
 
 def figures_table(means: dict[str, dict[str, float]]) -> tuple[list[str], list[list[str]]]:
-    """The head and the rows, one a generator, of a table of metrics."""
+    """The head and the rows, one a metric, of a table of metrics with a column a generator: narrow enough for a phone and for Prefect's UI."""
     names = list(dict.fromkeys(name for figures in means.values() for name in figures))
-    rows = [[in_words(generator), *(f"{figures[n]:.3f}" if n in figures else "–" for n in names)] for generator, figures in means.items()]
-    return ["", *map(with_direction, names)], rows
+    rows = [[with_direction(n), *(f"{own[n]:.3f}" if n in own else "–" for own in means.values())] for n in names]
+    return ["", *map(in_words, means)], rows

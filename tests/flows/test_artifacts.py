@@ -32,7 +32,7 @@ def test_the_videos_move_in_a_table_of_prompts_and_generators(project: Path) -> 
         (4, True),
     ]  # 16 pixels would not be seen
     assert "|  | Text2Video-Zero | AnimateDiff |" in text and "| a sks dog \\| a &lt;car> | ![text2video_zero-00](data:" in text
-    assert "|  | subject fidelity ↑ | missing rate ↓ |" in text and "| AnimateDiff | 0.500 | 0.250 |" in text
+    assert "| subject fidelity ↑ | 0.500 | 0.500 |" in text and "| missing rate ↓ | 0.250 | 0.250 |" in text
     assert "page: runs/toys/export/index.html\n" in text and "http" not in text
 
 
