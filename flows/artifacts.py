@@ -56,17 +56,20 @@ def publish_result(combination: str, fps: int) -> None:
 
 
 def describe_result(combination: str, fps: int) -> str:
-    """The result in Markdown: a table of moving pictures, a row a prompt and a column a generator, the metrics, and where the page and the LoRA are."""
+    """The result in Markdown: each prompt's moving pictures, a column a generator, the metrics, and where the page and the LoRA are.
+
+    A prompt stands above its pictures: beside them it is so wide in Prefect's first UI that the second generator is out of sight.
+    """
     videos = read_videos(combination)
     generators, prompts = dict.fromkeys(v.generator for v in videos), dict.fromkeys(v.prompt for v in videos)
     gifs = encode_gifs([v.frames for v in videos], fps, LARGEST_RESULT)
     shown = {v.name: embed(gif, "image/gif", v.name) for v, gif in zip(videos, gifs, strict=False)}
     names = {(v.prompt, v.generator): v.name for v in videos}
-    rows = [[in_a_cell(p), *(shown.get(names.get((p, g), ""), "see the page") for g in generators)] for p in prompts]
+    rows = {prompt: [shown.get(names.get((prompt, g), ""), "see the page") for g in generators] for prompt in prompts}
     head, means = figures_table(read_means(combination))
     folder = page_path(combination).parent
     parts = [
-        as_table(["", *map(in_words, generators)], rows),
+        *(f"**{as_said(prompt)}**\n\n{as_table([*map(in_words, generators)], [row])}" for prompt, row in rows.items()),
         as_table(head, means) + "\n↑ higher is better, ↓ lower is better.",
         f"The whole run on one page: {link_to(page_path(combination), str(page_path(combination)))}",
         f"LoRA for diffusers, A1111, Forge and ComfyUI: `{folder}/`, described in {link_to(folder / 'README.md', 'README.md')} there",
@@ -79,9 +82,9 @@ def key_of(combination: str, name: str) -> str:
     return f"{combination}-{name}".replace("_", "-")
 
 
-def in_a_cell(text: str) -> str:
-    """A person's text in a cell of a Markdown table."""
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+def as_said(text: str) -> str:
+    """A person's text in Markdown, in one line and without a meaning there."""
+    return " ".join(text.split()).replace("|", "\\|").replace("*", "\\*").replace("<", "&lt;")
 
 
 def link_to(path: Path, text: str) -> str:

@@ -22,7 +22,7 @@ def gifs_of(text: str) -> list[Image.Image]:
     return [Image.open(io.BytesIO(base64.b64decode(g))) for g in re.findall(r"data:image/gif;base64,([^)]*)", text)]
 
 
-def test_the_videos_move_in_a_table_of_prompts_and_generators(project: Path) -> None:
+def test_each_prompts_videos_move_side_by_side(project: Path) -> None:
     write_results(project, ["a sks dog | a <car>", "in the snow"])
     text = describe_result("toys", 8)
     assert [(g.n_frames, g.width >= 192) for g in gifs_of(text)] == [
@@ -31,7 +31,8 @@ def test_the_videos_move_in_a_table_of_prompts_and_generators(project: Path) -> 
         (2, True),
         (4, True),
     ]  # 16 pixels would not be seen
-    assert "|  | Text2Video-Zero | AnimateDiff |" in text and "| a sks dog \\| a &lt;car> | ![text2video_zero-00](data:" in text
+    assert "**a sks dog \\| a &lt;car>**\n\n| Text2Video-Zero | AnimateDiff |" in text and "| ![text2video_zero-00](data:" in text
+    assert text.count("\n\n| Text2Video-Zero | AnimateDiff |") == 2
     assert "| subject fidelity ↑ | 0.500 | 0.500 |" in text and "| missing rate ↓ | 0.250 | 0.250 |" in text
     assert "page: runs/toys/export/index.html\n" in text and "http" not in text
 
