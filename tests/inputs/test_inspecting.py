@@ -10,7 +10,7 @@ from PIL import Image, ImageEnhance
 from tests.helpers.pictures import noise_picture
 from vd_core.errors import InputError
 from vd_core.inputs.decoding import ON_WHITE
-from vd_core.inputs.inspecting import Inspection, inspect_pictures, use_all
+from vd_core.inputs.inspecting import BARS, Inspection, inspect_pictures, use_all
 from vd_core.toybox.world.demo import draw_subject
 
 ROOT = Path(__file__).parents[2]
@@ -89,3 +89,11 @@ def test_names_of_any_bytes_are_shown_in_one_line(tmp_path: Path) -> None:
     inspection = inspect_pictures(tmp_path)
     (line,) = inspection.notes()
     assert len(inspection.accepted) == 2 and line.isprintable() and "\\n" in line
+
+
+def test_plain_bars_are_named(tmp_path: Path) -> None:
+    framed = Image.new("RGB", (96, 96))
+    framed.paste(noise_picture(0, (96, 64)), (0, 16))
+    framed.save(tmp_path / "framed.png")
+    noise_picture(1, (96, 96)).save(tmp_path / "plain.png")
+    assert inspect_pictures(tmp_path).notes() == [f"framed.png: {BARS}"]

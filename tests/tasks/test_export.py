@@ -97,7 +97,7 @@ def check_card(card: ModelCard, base_folder: Path) -> None:
     assert data["license"] == "apache-2.0" and data["library_name"] == "diffusers" and "lora" in data["tags"]
     assert "base_model" not in data and str(base_folder) in card.text
     assert data["instance_prompt"] == "sks dog, krk car" and "(sheet.jpg)" in card.text
-    assert "| Text2Video-Zero | 0.500 | 0.250 |" in card.text
+    assert "|  | Text2Video-Zero | AnimateDiff |" in card.text and "| missing rate ↓ | 0.250 | 0.250 |" in card.text
 
 
 @pytest.mark.parametrize("method", ["disen_mix", "custom_diffusion"])

@@ -10,11 +10,13 @@ from PIL import Image
 
 from vd_core.errors import InputError
 from vd_core.files import sha256_of
+from vd_core.inputs.bars import crop_bars
 from vd_core.inputs.decoding import read_picture
 
 ENDINGS = ".jpg .jpeg .jpe .jfif .mpo .png .apng .webp .gif .bmp .tif .tiff .heic .heif .hif .avif"
 SILENT = {"thumbs.db", "desktop.ini", "subject.yaml"}
 """What stands beside pictures and is nobody's mistake; so does every name that begins with a dot."""
+BARS = "plain bars at its sides are cut off"
 HASH_SIDE = 16
 NEAR = 0.25
 """Of the hashes' bits that are set in either. In 15 photographs of 3 subjects, copies (half the size, JPEG of quality 40, cut by 1%) differed
@@ -63,7 +65,8 @@ def inspect_pictures(folder: Path) -> Inspection:
         accepted.append(path)
         hashes[path] = difference_hash(read.picture)
         longest_side = max(longest_side, *read.picture.size)
-        warned += [Finding(path, note) for note in read.notes]
+        bars = [BARS] if crop_bars(read.picture) is not read.picture else []
+        warned += [Finding(path, note) for note in (*read.notes, *bars)]
     return Inspection(folder, tuple(accepted), (*warned, *find_copies(hashes)), tuple(refused), tuple(left_out), longest_side)
 
 
