@@ -27,7 +27,7 @@ def end_orphans(deployment: str) -> None:
             if str(run.id) not in alive:
                 cancelled = run.state is not None and run.state.is_cancelling()
                 client.set_flow_run_state(run.id, Cancelled(message=SAID) if cancelled else Crashed(message=SAID), force=True)
-                print(f"run '{run.name}' had been stopped half-way; start it again, and it goes on from what is done", flush=True)
+                print(f"run '{run.name}': {SAID}", flush=True)
 
 
 def runs_here() -> set[str]:

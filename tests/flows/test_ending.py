@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from flows.deployment import LOOK_SECONDS
-from flows.orphans import RUN_ID, runs_here
+from flows.orphans import RUN_ID, SAID, runs_here
 from tasks.shared.yaml_files import read_yaml
 from tests.helpers.live import Live, wait_for
 from tests.helpers.played_stages import play_stages
@@ -140,7 +140,7 @@ def test_a_run_whose_server_was_killed_is_called_crashed_by_the_next(live: Live)
     wait_for(lambda: str(flow_run) not in runs_here(), 30, "the run's process is gone")
     live.start("last", "flows.full", "serve")
     wait_for(lambda: live.state(flow_run) == "Crashed", 120, "the run is called crashed")
-    assert "had been stopped half-way" in (live.home / "last.log").read_text()
+    assert f"run 'toys': {SAID}" in (live.home / "last.log").read_text()
 
 
 def test_the_form_offers_a_combination_that_is_added_while_it_is_served(live: Live) -> None:
