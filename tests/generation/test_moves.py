@@ -102,6 +102,17 @@ def test_a_fast_path_is_followed_through_all_of_the_clips_frames() -> None:
         assert path_correlation(thing.matrices @ center, path_of("circle")[chosen] * [1, -1]) > 0.99
 
 
+def test_a_toy_as_bright_as_its_place_is_followed() -> None:
+    """A white and an orange toy before sand: in gray they have no edges, in color they do."""
+    looks = {"dog": ("white", "green", "plain"), "ghost": ("orange", "white", "plain")}
+    frames = to_pictures(torch.from_numpy(draw_reference(Drawn("zigzag", looks, "desert", 52))).permute(0, 3, 1, 2) / 127.5 - 1)
+    things = find_motion(frames, 2).things
+    assert things
+    for thing in things:
+        center = np.array([(thing.box[0] + thing.box[2]) / 2, (thing.box[1] + thing.box[3]) / 2, 1.0])
+        assert path_correlation(thing.matrices @ center, path_of("zigzag") * [1, -1]) > 0.95
+
+
 def test_two_toys_have_two_motions() -> None:
     """The left one's is the left thing's. Both stay within the picture: what the edge cuts off is not followed."""
     one = Toy("bear", "red", "yellow", "spotted", motion="jump", size=0.36, x=0.25)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from vd_core.inputs.flow import dense_flow
+from vd_core.inputs.flow import color_flow, follow_flow
 
 MOVED = 0.03
 """In picture widths: what has moved further than this, against the background, is part of a thing."""
@@ -61,7 +61,7 @@ def find_motion(frames: list[Image.Image], count: int) -> ClipMotion:
     pictures = [np.array(frame.convert("RGB")) for frame in frames]
     flows = [np.zeros((*pictures[0].shape[:2], 2), np.float32)]
     for picture in pictures[1:]:
-        flows.append(settle(pictures[0], picture, dense_flow(pictures[0], picture, flows[-1])))
+        flows.append(settle(pictures[0], picture, color_flow(pictures[0], picture, flows[-1])))
     flow = np.stack(flows) / pictures[0].shape[1]
     background = np.median(flow, axis=(1, 2))
     moved = (np.linalg.norm(flow - background[:, None, None], axis=3) > MOVED).mean(0) > OFTEN
@@ -73,10 +73,7 @@ def settle(first: np.ndarray, picture: np.ndarray, flow: np.ndarray) -> np.ndarr
 
     DIS fills what has no texture, as sky and snow, with the flow of what moves before it.
     """
-    size = first.shape[1::-1]
-    grid = np.stack(np.meshgrid(np.arange(size[0]), np.arange(size[1])), 2).astype(np.float32)
-    there = cv2.remap(picture, grid + flow, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    same, led = (cv2.blur(cv2.absdiff(first, other), (3, 3)).max(2) for other in (picture, there))
+    same, led = (cv2.blur(cv2.absdiff(first, other), (3, 3)).max(2) for other in (picture, follow_flow(picture, flow)))
     return np.where(((same > DIFFERENT) & (led < same))[..., None], flow, np.float32(0))
 
 
