@@ -4,7 +4,7 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import prefect
 import typer
@@ -25,7 +25,7 @@ from tasks.studies.plan import EditionName, ProfileName, Rates, Study, load_plan
 from tasks.studies.report import describe_run, write_report
 from tasks.studies.running import as_text, work_left
 from tasks.studies.store import STORE
-from tasks.studies.tuning import read_tried, widen_all, write_tuning
+from tasks.studies.tuning import Tried, read_tried, widen_all, write_steps, write_tuning
 from tasks.studies.units import Clips, list_units
 from vd_core.errors import InputError
 from vd_core.files import write_json
@@ -84,13 +84,32 @@ def choose_rates(workers: Annotated[int, Field(ge=1)] = 2, store: str = str(STOR
     wider, tried = read_tuning(load_plan()).learning_rates, {}
     with chosen("threads", workers, None, False, 0) as place:
         while wider != rates:
-            rates, study = wider, plan_tuning(wider)
-            units = list_units(study)
-            finish(study, units, Path(store), place)
-            collect_all(study, units, Path(store))
-            tried = read_tried(study)
+            rates, tried = wider, try_all(plan_tuning("learning_rate", wider), Path(store), place)
             wider = widen_all(rates, tried)
     return write_tuning(rates, tried)
+
+
+@flow(name="videodreamer-tuning-steps", retries=0)
+def choose_steps(workers: Annotated[int, Field(ge=1)] = 2, store: str = str(STORE)) -> dict[str, float]:
+    """Try the methods with fewer and more optimizer steps at the plan's learning rates; the best of each.
+
+    Args:
+        workers: How many compute at once, one thread each.
+        store: The folder of finished results.
+    """
+    os.chdir(ROOT)
+    drop_tracebacks()
+    steps = read_tuning(load_plan()).steps
+    with chosen("threads", workers, None, False, 0) as place:
+        return write_steps(steps, try_all(plan_tuning("steps", steps), Path(store), place))
+
+
+def try_all(study: Study, store: Path, place: Place) -> Tried:
+    """What a tuning's study finds, computed where it has not been."""
+    units = list_units(study)
+    finish(study, units, store, place)
+    collect_all(study, units, store)
+    return read_tried(study)
 
 
 def finish(study: Study, units: list[Clips], store: Path, place: Place) -> None:
@@ -178,12 +197,13 @@ def run(
 
 @cli.command()
 def tune(
+    what: Annotated[Literal["rates", "steps"], typer.Argument(help="rates, or at the plan's rates: numbers of optimizer steps")] = "rates",
     workers: Annotated[int, typer.Option(min=1, help="how many compute at once, one thread each")] = 2,
     store: Annotated[str, typer.Option(help="the folder of finished results")] = str(STORE),
 ) -> None:
-    """Choose the methods' learning rates on toys that stand in no study: metrics/evidence_tuning.json, docs/evidence.md."""
+    """Choose the methods' learning rates or steps on toys that stand in no study: metrics/evidence_tuning.json, docs/evidence.md."""
     with one_line_errors(), connected():
-        print(json.dumps(choose_rates(workers, store), indent=1))
+        print(json.dumps((choose_rates if what == "rates" else choose_steps)(workers, store), indent=1))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """benchmarks/studies.yaml and an edition of MultiStudioBench: what a study compares on what."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,6 +22,8 @@ EditionName = Literal["toybox", "real"]
 ProfileName = Literal["quick", "full", "sample", "pictures", "clips", "tuning"]
 Rates = dict[str, list[PositiveFloat]]
 """Learning rates by variant, ascending."""
+Steps = dict[str, list[PositiveInt]]
+"""Optimizer steps by variant, ascending."""
 About = DrawnSubject | PhotographedSubject
 Where = Literal["everywhere", "pairs", "triples", "ablated", "ablated_and_triples"]
 Several = Annotated[tuple[str, ...], Field(min_length=1)]
@@ -29,13 +32,14 @@ Several = Annotated[tuple[str, ...], Field(min_length=1)]
 class Variant(Section):
     """A method or an ablation: what differs from its method's settings, and where it is run.
 
-    Without a `learning_rate` of its own it has its edition's for its method. It is finetuned from the profile's first `training_seeds`, or all of them.
+    Without a `learning_rate` or `steps` of its own it has its edition's for its method. It is finetuned from the profile's first `training_seeds`, or all of them.
     """
 
     method: Literal["disen_mix", "plain_mix", "dreambooth", "custom_diffusion", "svdiff"]
     finetune: dict[str, Any] = Field(default_factory=dict)
     hlr: bool = False
     learning_rate: PositiveFloat | None = None
+    steps: PositiveInt | None = None
     where: Where = "everywhere"
     generators: tuple[Generator, ...] = GENERATORS
     training_seeds: PositiveInt | None = None
@@ -48,17 +52,19 @@ class Variant(Section):
 
 
 class Tuning(Section):
-    """What learning rates are chosen on: combinations that stand in no other study, and the rates that are tried first of each variant."""
+    """What learning rates and steps are chosen on: combinations that stand in no other study, the rates that are tried first of each variant, and the steps."""
 
     combinations: dict[str, dict[str, DrawnSubject]]
     learning_rates: Rates
+    steps: Steps
 
 
 class EditionPlan(Section):
-    """A preset for each generator, the methods' learning rates (else the presets' own), the pairs that the paper's ablations are run on."""
+    """A preset for each generator, the methods' learning rates and optimizer steps (else the presets' own), the pairs that the paper's ablations are run on."""
 
     bases: dict[Generator, str]
     learning_rates: dict[str, PositiveFloat]
+    steps: dict[str, PositiveInt] = Field(default_factory=dict)
     ablated: Several
     tuning: Tuning | None = None
 
@@ -119,6 +125,7 @@ class Study:
     prompts: tuple[Prompt, ...]
     seeds: tuple[int, ...]
     bare: int
+    steps: dict[str, int] = field(default_factory=dict)
     overrides: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -163,32 +170,41 @@ def plan_study(edition: EditionName, profile: ProfileName) -> Study:
         if is_run(chosen.where.get(name, variant.where), c, len(subjects), own)
     )
     return Study(
-        edition, profile, own.bases, own.learning_rates, chosen.training_seeds, cells, selection.prompts, selection.seeds, chosen.bare
+        edition,
+        profile,
+        own.bases,
+        own.learning_rates,
+        chosen.training_seeds,
+        cells,
+        selection.prompts,
+        selection.seeds,
+        chosen.bare,
+        own.steps,
     )
 
 
-def plan_tuning(rates: Rates) -> Study:
-    """The drawn edition's profile `tuning`: every variant at each of its `rates`, on the tuning's combinations."""
+def plan_tuning(key: Literal["learning_rate", "steps"], values: Mapping[str, Sequence[float]]) -> Study:
+    """The drawn edition's profile `tuning`: every variant at each of its `values` of a key, on the tuning's combinations."""
     plan, study = load_plan(), plan_study("toybox", "tuning")
     tuning = read_tuning(plan)
     first = {c: 100 + 10 * i for i, c in enumerate(tuning.combinations)}  # no subject of the edition has these numbers
     cells = tuple(
         Cell(
-            f"{name}-{rate:g}",
-            plan.variants[name].model_copy(update={"learning_rate": rate}),
+            f"{name}-{value:g}",
+            plan.variants[name].model_copy(update={key: value}),
             combination,
             {s: (first[combination] + i, about) for i, (s, about) in enumerate(subjects.items())},
             ("pictures",),
         )
-        for name, own in rates.items()
-        for rate in own
+        for name, own in values.items()
+        for value in own
         for combination, subjects in tuning.combinations.items()
     )
     return replace(study, cells=cells)
 
 
 def read_tuning(plan: Plan) -> Tuning:
-    """What learning rates are chosen on; InputError if the plan does not say."""
+    """What learning rates and steps are chosen on; InputError if the plan does not say."""
     tuning = plan.editions["toybox"].tuning
     if tuning is None:
         raise InputError(f"{PLAN}: editions.toybox.tuning is missing; take it from the repository")

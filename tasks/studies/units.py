@@ -99,8 +99,10 @@ def merge_study(base: str, keys: dict[str, Any], subjects: int, seed: int) -> Me
 
 
 def build_variant(study: Study, base: str, variant: Variant, subjects: int, seed: int) -> Sections:
-    """The sections of a variant on a base. With a rate of the variant's or the study's both learning rates change in proportion."""
+    """The sections of a variant on a base, with the variant's steps and rate, or the study's for its method; both learning rates change in proportion."""
     keys = overlay(study.overrides, {"method": variant.method, "finetune": variant.finetune})
+    if steps := variant.steps or study.steps.get(variant.method):
+        keys = overlay(keys, {"finetune": {"schedule": {"steps": steps}}})
     rate = variant.learning_rate or study.learning_rates.get(variant.method)
     if rate is not None:
         plain = merge_study(base, {"method": variant.method}, subjects, seed).finetune

@@ -12,7 +12,8 @@ from PIL import Image
 from tasks.commands.evidence import FIGURES, SHOWN, count_fixed, join, save_sheet, summarise_pictures, write_document
 from tasks.studies.figures import cell_folder
 from tasks.studies.plan import Study, load_plan, plan_study, plan_tuning, read_tuning
-from tasks.studies.tuning import REPORT, Tried, widen, widen_all, write_tuning
+from tasks.studies.tuning import REPORT, STEPS_REPORT, Tried, widen, widen_all, write_steps, write_tuning
+from tasks.studies.units import build_variant
 from tests.helpers.tables import METHODS, table_of
 from vd_core.methods.named import METHODS as BY_NAME
 from vd_core.metrics.fidelity import refer_to
@@ -176,6 +177,18 @@ def test_tuning_goes_on_until_every_best_rate_lies_inside(tmp_path: Path, monkey
     assert "**0.008**" in Path("docs/evidence.md").read_text()
 
 
+def test_the_best_number_of_steps_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("docs").mkdir()
+    Path("docs/evidence.md").write_text("<!-- steps -->\n<!-- /steps -->\n")
+    found = {
+        f"svdiff-{n}": {"subject_fidelity": 0.5, "binding": 0.5, "text_fidelity": 0.5, "mean": mean} for n, mean in ((100, 0.4), (200, 0.6))
+    }
+    assert write_steps({"svdiff": [100, 200]}, found) == {"svdiff": 200}
+    assert json.loads(STEPS_REPORT.read_text())["svdiff-200"]["chosen"]
+    assert "| **svdiff** | **200** | **0.500** | **0.500** | **0.500** | **0.600** |" in Path("docs/evidence.md").read_text()
+
+
 def test_every_method_is_tuned_on_toys_that_no_study_reports(plan: Study) -> None:
     tuning, variants = read_tuning(load_plan()), load_plan().variants
     assert {variants[v].method for v in tuning.learning_rates} == set(BY_NAME)
@@ -186,7 +199,7 @@ def test_every_method_is_tuned_on_toys_that_no_study_reports(plan: Study) -> Non
 
 
 def test_a_tuning_has_a_cell_a_rate_and_combination(plan: Study) -> None:
-    study = plan_tuning({"disen_mix": [1e-3, 2e-3], "svdiff": [0.1]})
+    study = plan_tuning("learning_rate", {"disen_mix": [1e-3, 2e-3], "svdiff": [0.1]})
     assert [(c.name, c.combination) for c in study.cells][:3] == [
         ("disen_mix-0.001", "dog_bunny"),
         ("disen_mix-0.001", "bear_car"),
@@ -195,6 +208,18 @@ def test_a_tuning_has_a_cell_a_rate_and_combination(plan: Study) -> None:
     assert [c.variant.learning_rate for c in study.cells] == [1e-3, 1e-3, 2e-3, 2e-3, 0.1, 0.1]
     numbers = {number for c in (*study.cells, *plan.cells) for number, _ in c.subjects.values()}
     assert len(numbers) == 25 + 4
+
+
+def test_steps_are_tried_at_the_rates_that_were_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    tuning = read_tuning(load_plan())
+    assert {load_plan().variants[v].method for v in tuning.steps} == {"disen_mix", "dreambooth", "custom_diffusion", "svdiff"}
+    study = plan_tuning("steps", {"svdiff": [100, 400]})
+    assert [c.name for c in study.cells] == ["svdiff-100", "svdiff-100", "svdiff-400", "svdiff-400"]
+    schedules = [build_variant(study, "toybox", cell.variant, 2, 0).finetune.training.schedule for cell in study.cells[1:3]]
+    assert [(s.steps, s.learning_rate) for s in schedules] == [(100, 0.1), (400, 0.1)]
+    chosen = replace(study, steps={"svdiff": 300})
+    assert build_variant(chosen, "toybox", load_plan().variants["svdiff"], 2, 0).finetune.training.schedule.steps == 300
 
 
 def test_the_plan_has_the_rates_that_the_tuning_chose() -> None:
