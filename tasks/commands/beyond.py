@@ -5,7 +5,7 @@ import os
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -15,42 +15,32 @@ import numpy as np
 import torch
 import typer
 
+from tasks.commands.beyond_report import CEILINGS, OUT, PLACED, PLAIN, collect, write_report
 from tasks.shared.command import silence_libraries
-from tasks.shared.documents import as_table, fill_table
+from tasks.shared.exits import leave
 from tasks.shared.params import Merged
 from tasks.shared.paths import CACHE
 from tasks.studies.code import hash_code
 from tasks.studies.units import merge_study
 from vd_core.files import fingerprint_of, sha256_of, write_json
-from vd_core.metrics.intervals import DRAWS, with_interval
 from vd_core.settings import Sampling
 from vd_core.studies.beyond import ARMS, Arm, Plan, Rows, Trained, draw_truth, finetune, load_plan, read_crowd, run_crowd, run_known
-from vd_core.studies.beyond_clips import run_actions, run_events, run_long, run_zero_motion
-from vd_core.studies.toys import Toys, load_jury
+from vd_core.studies.beyond_attributes import read_drawn_attributes, run_attributes
+from vd_core.studies.beyond_clips import read_drawn_actions, run_actions, run_events, run_long, run_zero_motion
+from vd_core.studies.toys import Jury, Toys, load_jury
 
-PLAN, OUT, DOCUMENT = Path("benchmarks/beyond.yaml"), Path("metrics/beyond.json"), Path("docs/regions.md")
-README = Path("README.md")
-PLAIN, BEST, PLACED = "plain", "regions in training", "regions"
-IN_CLIPS = {PLAIN: ARMS[PLAIN], PLACED: Arm("strips", True, True)}
-"""What clips of pairs compare: VideoDreamer's own finetuning, said in one sentence, and with regions, events and the clip's motion."""
-CEILINGS = ("known colors, not finetuned", "the world's drawings")
-CLIPS: dict[str, Callable[..., Rows]] = {
+PLAN = Path("benchmarks/beyond.yaml")
+ARMS_OF_PAIRS = {PLAIN: ARMS[PLAIN], PLACED: Arm("strips", True, True)}
+"""What pictures and clips of pairs compare: VideoDreamer's own finetuning, said in one sentence, and with regions, events and the clip's motion."""
+OF_PAIRS: dict[str, Callable[..., Rows]] = {
     "own_action": run_actions,
+    "own_attribute": run_attributes,
     "event_order": run_events,
     "long_drift": run_long,
     "zero_motion": run_zero_motion,
 }
-GOALS = {
-    "three_bound": 0.8,
-    "four_bound": 0.5,
-    "six_present": 0.5,
-    "own_action": 0.75,
-    "event_order": 0.9,
-    "long_drift": 0.95,
-    "zero_motion": 0.8,
-}
-Found = dict[str, dict[str, list[list[float]]]]
-"""Each figure's values by arm, a list a combination."""
+DRAWN: dict[str, Callable[[Jury, Toys, Plan], Rows]] = {"own_action": read_drawn_actions, "own_attribute": read_drawn_attributes}
+"""Figures with ceilings: what the jury reads in the world's own drawings; the other one is the base's, of toys that it knows by their colors."""
 
 
 def keep(key: dict[str, Any], make: Callable[[Path], Rows]) -> Rows:
@@ -82,111 +72,90 @@ def train_once(base: Path, plan: Plan, toys: Toys, trained: Trained, weights: st
     return target
 
 
-def run_combination(base: Path, plan: Plan, name: str, toys: Toys, weights: str) -> dict[str, dict[str, Rows]]:
-    """All rows of one crowd or pair: by figure's kind and arm."""
+@dataclass(frozen=True)
+class Combination:
+    """A crowd or a pair that is measured on the base in `folder`; `weights` is a hash of the base's and of the code."""
+
+    folder: Path
+    plan: Plan
+    name: str
+    toys: Toys
+    weights: str
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What decides all of its rows."""
+        plan = {k: v for k, v in asdict(self.plan).items() if k not in ("crowds", "pairs")}
+        return {"plan": plan, "toys": self.toys, "weights": self.weights}
+
+    def train(self, arm: Arm) -> Path:
+        """The folder of an arm's finetuning."""
+        return train_once(self.folder, self.plan, self.toys, arm.trained, self.weights)
+
+
+def run_combination(own: Combination, figures: list[str]) -> dict[str, dict[str, Rows]]:
+    """All rows of one crowd, or of one pair's `figures`: by figure's kind and arm."""
     torch.set_num_threads(1)
     silence_libraries()
-    jury, sampling = load_jury(base), merge_study("toybox", {}, len(toys), plan.training_seed).sampling
-    quick = Sampling(plan.num_inference_steps, sampling.guidance_scale)
-    about = {"plan": {k: v for k, v in asdict(plan).items() if k not in ("crowds", "pairs")}, "toys": toys, "weights": weights}
-    crowd = name in plan.crowds
-    rows: dict[str, dict[str, Rows]] = {"crowd": {}} if crowd else {kind: {} for kind in CLIPS}
-    for label, arm in (ARMS if crowd else IN_CLIPS).items():
-        folder = train_once(base, plan, toys, arm.trained, weights)
-        key = {**about, "arm": asdict(arm), "finetuning": folder.name}
-        if crowd:
-            draw = partial(run_crowd, base, jury, toys, plan, arm, sampling.guidance_scale, folder)
-            rows["crowd"][label] = keep({**key, "kind": "crowd"}, draw)
-            continue
-        for kind, run in CLIPS.items():
-            rows[kind][label] = keep({**key, "kind": kind}, partial(run, base, jury, toys, plan, arm, quick, folder))
-        print(f"{name} {label}: " + ", ".join(f"{k} {np.mean([r[k] for r in own[label]]):.2f}" for k, own in rows.items()), flush=True)
-    if crowd:
+    sampling = merge_study("toybox", {}, len(own.toys), own.plan.training_seed).sampling
+    quick, jury = Sampling(own.plan.num_inference_steps, sampling.guidance_scale), load_jury(own.folder)
+    return {"crowd": run_arms(own, jury, quick)} if own.name in own.plan.crowds else {f: run_figure(own, jury, quick, f) for f in figures}
+
+
+def run_arms(own: Combination, jury: Jury, sampling: Sampling) -> dict[str, Rows]:
+    """The rows of a crowd's arms and ceilings."""
+    rows: dict[str, Rows] = {}
+    for label, arm in ARMS.items():
+        folder = own.train(arm)
+        draw = partial(run_crowd, own.folder, jury, own.toys, own.plan, arm, sampling.guidance_scale, folder)
+        rows[label] = keep({**own.about, "arm": asdict(arm), "finetuning": folder.name, "kind": "crowd"}, draw)
+    known, drawn = CEILINGS
+    rows[known] = keep({**own.about, "kind": known}, lambda _: run_known(own.folder, jury, own.toys, own.plan, sampling.guidance_scale))
+    rows[drawn] = keep({**own.about, "kind": drawn}, lambda _: read_crowd(jury, draw_truth(own.toys, own.plan.pictures), own.toys))
+    return say(own.name, "bound", rows)
+
+
+def run_figure(own: Combination, jury: Jury, sampling: Sampling, figure: str) -> dict[str, Rows]:
+    """One figure's rows of a pair's arms, and of its ceilings where it has some."""
+    rows: dict[str, Rows] = {}
+    for label, arm in ARMS_OF_PAIRS.items():
+        folder = own.train(arm)
+        draw = partial(OF_PAIRS[figure], own.folder, jury, own.toys, own.plan, arm, sampling, folder)
+        rows[label] = keep({**own.about, "arm": asdict(arm), "finetuning": folder.name, "kind": figure}, draw)
+    if figure in DRAWN:
         known, drawn = CEILINGS
-        rows["crowd"][known] = keep({**about, "kind": known}, lambda _: run_known(base, jury, toys, plan, sampling.guidance_scale))
-        rows["crowd"][drawn] = keep({**about, "kind": drawn}, lambda _: read_crowd(jury, draw_truth(toys, plan.pictures), toys))
-        said = ", ".join(f"{arm} {np.mean([r['bound'] for r in own]):.2f}" for arm, own in rows["crowd"].items())
-        print(f"{name} bound: {said}", flush=True)
+        draw = partial(OF_PAIRS[figure], own.folder, jury, own.toys, own.plan, ARMS_OF_PAIRS[PLACED], sampling, None)
+        rows[known] = keep({**own.about, "kind": f"{figure}, {known}"}, draw)
+        rows[drawn] = keep({**own.about, "kind": f"{figure}, {drawn}"}, lambda _: DRAWN[figure](jury, own.toys, own.plan))
+    return say(own.name, figure, rows)
+
+
+def say(name: str, figure: str, rows: dict[str, Rows]) -> dict[str, Rows]:
+    """Print a figure's means by arm."""
+    print(f"{name} {figure}: " + ", ".join(f"{arm} {np.mean([r[figure] for r in own]):.2f}" for arm, own in rows.items()), flush=True)
     return rows
 
 
-def collect(found: dict[str, dict[str, dict[str, Rows]]], plan: Plan) -> Found:
-    """The figures' values from the rows of those combinations that were run."""
-    figures: Found = {}
-    for name in (n for n in plan.crowds if n in found):
-        size = name.split("-")[0]
-        for arm, rows in found[name]["crowd"].items():
-            for figure in ("bound", "present"):
-                figures.setdefault(f"{size}_{figure}", {}).setdefault(arm, []).append([r[figure] for r in rows])
-    for name in (n for n in plan.pairs if n in found):
-        for kind, arms in found[name].items():
-            for arm, rows in arms.items():
-                figures.setdefault(kind, {}).setdefault(arm, []).append([r[kind] for r in rows])
-    return figures
-
-
-def describe(values: list[list[float]]) -> dict[str, Any]:
-    """The mean over combinations with its interval: combinations are drawn whole, since one finetuning's pictures are alike; `n` of them."""
-    means = np.array([np.mean(own) for own in values])
-    chosen = np.random.default_rng(0).integers(len(means), size=(DRAWS, len(means)))
-    return {**with_interval(means.mean(), means[chosen].mean(1), len(means)), "samples": sum(map(len, values))}
-
-
-def build_report(figures: Found) -> dict[str, Any]:
-    """By figure: the `value`, `ci95` and `n`, `plain` (VideoDreamer's own), the `goal`, and every arm."""
-    report = {}
-    for figure, arms in figures.items():
-        described = {arm: describe(values) for arm, values in arms.items()}
-        goal = {"goal": GOALS[figure]} if figure in GOALS else {}
-        report[figure] = {**described[PLACED if figure in CLIPS else BEST], "plain": described[PLAIN], **goal, "arms": described}
-    return report
-
-
-def crowds_table(report: dict[str, Any]) -> str:
-    """docs/regions.md's table of crowds: a row an arm."""
-    figures = [f for f in report if f.endswith(("_bound", "_present"))]
-    rows = [[arm, *(cell(report[f]["arms"][arm]) for f in figures)] for arm in (*ARMS, *CEILINGS)]
-    return as_table(["", *(f.replace("_", " ") for f in figures)], rows)
-
-
-def clips_table(report: dict[str, Any]) -> str:
-    """docs/regions.md's table of clips: a row a figure."""
-    rows = [[f"`{f}`", cell(report[f]["plain"]), cell(report[f]), f"{GOALS[f]:g}"] for f in CLIPS if f in report]
-    return as_table(["", "plain VideoDreamer", "beyond", "wanted"], rows)
-
-
-def cell(figure: dict[str, Any]) -> str:
-    """A figure with its interval."""
-    low, high = figure["ci95"]
-    return f"{figure['value']:.2f} ({low:.2f} to {high:.2f})"
-
-
-def write_report(figures: Found) -> None:
-    """metrics/beyond.json and the tables, with these figures anew; those of the other part stay."""
-    before = json.loads(OUT.read_text()) if OUT.exists() else {}
-    report = before | build_report(figures)
-    write_json(OUT, report)
-    if any(f.endswith("_bound") for f in report):
-        fill_table(DOCUMENT, "crowds", crowds_table(report))
-    if any(f in report for f in CLIPS):
-        for document in (DOCUMENT, README):
-            fill_table(document, "beyond", clips_table(report))
-
-
 def main(
-    part: Annotated[Literal["all", "crowds", "pairs"], typer.Option(help="pictures of crowds, clips of pairs, or both")] = "all",
+    part: Annotated[
+        Literal["all", "crowds", "pairs"], typer.Option(help="pictures of crowds, pictures and clips of pairs, or both")
+    ] = "all",
     only: Annotated[
         str | None, typer.Option(help="combinations whose names begin so; their figures are printed, no file is written")
     ] = None,
+    figure: Annotated[list[str] | None, typer.Option(help="figures of pairs to measure anew; the others stay")] = None,
 ) -> None:
     """Measure what goes beyond the paper on held-out toys, one process a core."""
+    if unknown := set(figure or ()) - set(OF_PAIRS):
+        leave(f"error: --figure {min(unknown)} is no figure of pairs; choose from {', '.join(OF_PAIRS)}", 1)
     plan, base = load_plan(PLAN), Path(merge_study("toybox", {}, 2, 0).source.pipeline.path)
     files = {str(p): sha256_of(p) for p in sorted(base.rglob("*.safetensors"))}
     weights = fingerprint_of({"code": hash_code("tasks.commands.beyond"), **files}, [])
     wanted = {"crowds": plan.crowds, "pairs": plan.pairs, "all": plan.crowds | plan.pairs}[part]
     chosen = {n: t for n, t in wanted.items() if n.startswith(only or "")}
     with ProcessPoolExecutor(len(os.sched_getaffinity(0)), get_context("spawn")) as pool:
-        jobs = {name: pool.submit(run_combination, base, plan, name, toys, weights) for name, toys in chosen.items()}
+        combinations = {name: Combination(base, plan, name, toys, weights) for name, toys in chosen.items()}
+        jobs = {name: pool.submit(run_combination, own, figure or list(OF_PAIRS)) for name, own in combinations.items()}
         found = {name: job.result() for name, job in jobs.items()}
     if only:
         return

@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from tasks.commands.beyond import BEST, GOALS, IN_CLIPS, PLACED, PLAN, build_report, collect, describe, settings_of, write_report
+from tasks.commands.beyond import ARMS_OF_PAIRS, OF_PAIRS, PLAN, settings_of
+from tasks.commands.beyond_report import BEST, GOALS, PLACED, build_report, collect, describe, write_report
 from tests.helpers.imports import ROOT
 from tests.helpers.training import make_settings
 from vd_core.customisation.weights import LORA_FILE
 from vd_core.settings import Sampling
 from vd_core.studies.beyond import ARMS, draw_truth, finetune, load_plan, read_crowd, run_crowd
-from vd_core.studies.beyond_clips import in_order, run_actions, run_long, run_zero_motion
+from vd_core.studies.beyond_attributes import choose_wearers, read_drawn_attributes, read_wearers, run_attributes
+from vd_core.studies.beyond_clips import in_order, read_drawn_actions, run_actions, run_long, run_zero_motion
 from vd_core.studies.toys import Jury, load_jury
 from vd_core.toybox.world.draw import draw_scene
 from vd_core.toybox.world.scenes import HELD_OUT, Scene, Toy
@@ -58,6 +60,16 @@ def test_the_order_of_events_is_read_from_both_halves(jury: Jury) -> None:
     assert not in_order(jury, torch.stack([frame("forest")] * 16), "in the forest", "on the beach")
 
 
+def test_the_ceilings_of_drawings_are_high_and_of_others_attributes_low(jury: Jury) -> None:
+    plan = replace(load_plan(ROOT / PLAN), pictures=12, clips=1)
+    toys = plan.pairs["pair-1"]
+    assert np.mean([r["own_attribute"] for r in read_drawn_attributes(jury, toys, plan)]) > 0.75
+    assert np.mean([r["own_action"] for r in read_drawn_actions(jury, toys, plan)]) > 0.8
+    pictures, wearers = draw_truth({k: toys[k] for k in toys}, 12), choose_wearers(toys, 12)
+    assert len(set(wearers)) == 6
+    assert sum(r["own_attribute"] for r in read_wearers(jury, pictures, toys, wearers)) == 0  # nobody wears anything
+
+
 @pytest.mark.parametrize("kind", ["sd1"], indirect=True)
 def test_arms_draw_from_the_same_noise_and_differ(base_folders: dict[str, Path], kind: str, jury: Jury, tmp_path: Path) -> None:
     plan = load_plan(ROOT / PLAN)
@@ -76,10 +88,7 @@ def test_arms_draw_from_the_same_noise_and_differ(base_folders: dict[str, Path],
 def test_the_report_names_the_best_arm_and_plain() -> None:
     plan = load_plan(ROOT / PLAN)
     crowd = {arm: [{"bound": v, "present": 1.0, "binding": v}] * 4 for arm, v in zip(ARMS, (0.25, 0.5, 0.5, 1.0), strict=True)}
-    pair = {
-        kind: {"plain": [{kind: 0.0}] * 2, PLACED: [{kind: 0.75}] * 2}
-        for kind in ("own_action", "event_order", "long_drift", "zero_motion")
-    }
+    pair = {kind: {"plain": [{kind: 0.0}] * 2, PLACED: [{kind: 0.75}] * 2} for kind in OF_PAIRS}
     found = {name: {"crowd": crowd} for name in plan.crowds} | dict.fromkeys(plan.pairs, pair)
     report = build_report(collect(found, plan))
     assert set(GOALS) <= set(report)
@@ -123,15 +132,16 @@ def test_only_the_last_arm_trains_through_regions(trained: str, regions: bool) -
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sd1"], indirect=True)
 def test_clips_of_pairs_have_a_row_each(base_folders: dict[str, Path], kind: str, jury: Jury, tmp_path: Path) -> None:
-    plan = replace(load_plan(ROOT / PLAN), clips=1)
+    plan = replace(load_plan(ROOT / PLAN), clips=1, pictures=2)
     toys = plan.pairs["pair-1"]
     finetune(base_folders[kind], jury, toys, make_settings(schedule={"steps": 1}), 2, 0, tmp_path)
     counts = {
         "own_action": (run_actions, 3),
+        "own_attribute": (run_attributes, 2),
         "long_drift": (run_long, 1),
         "zero_motion": (run_zero_motion, 4),
     }
     for figure, (run, count) in counts.items():
-        for arm in IN_CLIPS.values():
+        for arm in ARMS_OF_PAIRS.values():
             rows = run(base_folders[kind], jury, toys, plan, arm, Sampling(4, 3.0), tmp_path, tmp_path / "sheet.jpg")
             assert len(rows) == count and all(np.isfinite(row[figure]) for row in rows)

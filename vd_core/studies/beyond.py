@@ -93,11 +93,18 @@ def finetune(folder: Path, jury: Jury, toys: Toys, settings: Settings, strips: i
     disen_mix.finetune(base, subjects, pictures, mix(pictures, strips, seed), settings, progress, target, scattered)
 
 
-def open_customised(folder: Path, toys: Toys, weights: Path) -> tuple[Base, list[Subject]]:
-    """The base with a finetuning's weights, and its subjects."""
+def open_customised(folder: Path, toys: Toys, weights: Path | None) -> tuple[Base, list[Subject]]:
+    """The base with a finetuning's weights, and its subjects; without weights the base as it is, and toys that it knows by their colors."""
     base = load_base(folder_source(folder), torch.device("cpu"))
+    if weights is None:
+        return base, name_by_color(toys)
     load_customisation(base, weights)
     return base, draw_toys(toys, base)[0]
+
+
+def name_by_color(toys: Toys) -> list[Subject]:
+    """Toys in words: "a red cat, a blue car"."""
+    return [Subject(kind, kind, looks[0], Path()) for kind, looks in toys.items()]
 
 
 def draw_crowd(base: Base, subjects: list[Subject], plan: Plan, arm: Arm, guidance_scale: float) -> list[Image.Image]:
@@ -141,6 +148,5 @@ def draw_truth(toys: Toys, count: int) -> list[Image.Image]:
 
 def run_known(folder: Path, jury: Jury, toys: Toys, plan: Plan, guidance_scale: float) -> Rows:
     """What the base itself draws when the toys' colors are said in words, without any finetuning."""
-    base = load_base(folder_source(folder), torch.device("cpu"))
-    subjects = [Subject(kind, kind, looks[0], Path()) for kind, looks in toys.items()]  # "a red cat, a blue car"
+    base, subjects = open_customised(folder, toys, None)
     return read_crowd(jury, draw_crowd(base, subjects, plan, ARMS["plain"], guidance_scale), toys)

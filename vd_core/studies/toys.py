@@ -10,6 +10,7 @@ from vd_core.bases.stable_diffusion import Base
 from vd_core.inputs.mixing import draw_mixtures, mix_pictures
 from vd_core.inputs.subjects import Subject
 from vd_core.metrics.judges import Judges, load_local_judges
+from vd_core.toybox.reading.accessories import AccessoryReader, load_accessory_reader
 from vd_core.toybox.reading.reader import AttributeReader, load_reader
 from vd_core.toybox.world.demo import SEED, draw_subject
 from vd_core.toybox.world.scenes import RARE_WORDS
@@ -21,15 +22,17 @@ Toys = dict[str, tuple[str, str, str]]
 
 @dataclass(frozen=True)
 class Jury:
-    """Everyone who reads a picture: the public judges and the attribute reader."""
+    """Everyone who reads a picture: the public judges, the attribute reader, and the reader of accessories where something asks for it."""
 
     judges: Judges
     reader: AttributeReader
+    accessories: AccessoryReader | None = None
 
 
 def load_jury(folder: Path) -> Jury:
     """The judges of the base in `folder`."""
-    return Jury(load_local_judges(folder / "judges", torch.device("cpu")), load_reader(folder / "judges"))
+    judges = folder / "judges"
+    return Jury(load_local_judges(judges, torch.device("cpu")), load_reader(judges), load_accessory_reader(judges))
 
 
 def draw_toys(toys: Toys, base: Base) -> tuple[list[Subject], list[list[Image.Image]]]:

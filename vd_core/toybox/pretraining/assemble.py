@@ -17,7 +17,7 @@ from vd_core.toybox.pretraining.motion_modules import build_motion_adapter
 from vd_core.toybox.pretraining.trainer import ema_weights
 from vd_core.toybox.world.draw import SIZE
 
-JUDGES = ("detector", "identity", "clip", "reader")
+JUDGES = ("detector", "identity", "clip", "reader", "accessories")
 
 
 def assemble(states: Path, target: Path) -> None:

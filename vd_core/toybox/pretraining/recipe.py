@@ -8,6 +8,7 @@ from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from vd_core.bases.stable_diffusion import folder_source, load_base
+from vd_core.toybox.pretraining.accessory_training import train_accessories
 from vd_core.toybox.pretraining.assemble import export_motion_adapter
 from vd_core.toybox.pretraining.autoencoder import SECOND, THIRD, load_trained_vae, train_vae
 from vd_core.toybox.pretraining.contrastive import ContrastivePair, load_trained_encoders, train_encoders, train_image_encoder
@@ -46,6 +47,7 @@ STEPS = {
     "identity": 1300,
     "clip": 500,
     "reader": 5600,
+    "accessories": 1600,
 }
 """Optimizer steps of each training, as the weights in models/toybox had them (its README has the hours); "unet_crowds" and "motion_own" are those of training on."""
 
@@ -156,6 +158,7 @@ TRAININGS: dict[str, Callable[[Path, Path, int], object]] = {
     "identity": lambda states, folder, steps: train_identity(folder, steps),
     "clip": lambda states, folder, steps: train_clip(folder, steps),
     "reader": lambda states, folder, steps: train_reader(folder, steps),
+    "accessories": lambda states, folder, steps: train_accessories(folder, steps),
 }
 """What trains each part, given the folder of all states, its own folder in it, and its steps. Order matters: later ones read earlier ones."""
 

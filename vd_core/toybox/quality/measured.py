@@ -11,6 +11,7 @@ from vd_core.bases.stable_diffusion import Base, folder_source, load_base
 from vd_core.generation.pictures import generate_pictures
 from vd_core.metrics.intervals import with_interval
 from vd_core.metrics.judges import Judges, load_local_judges
+from vd_core.toybox.reading.accessories import AccessoryReader, load_accessory_reader
 from vd_core.toybox.reading.reader import AttributeReader, load_reader, read_picture
 from vd_core.toybox.world.scenes import COLOURS, KINDS
 
@@ -20,11 +21,12 @@ STEPS, GUIDANCE = 25, 5.0
 
 @dataclass(frozen=True)
 class Subjects:
-    """What is measured: the base, its public judges, and the reader."""
+    """What is measured: the base, its public judges, and the readers."""
 
     base: Base
     judges: Judges
     reader: AttributeReader
+    accessories: AccessoryReader
     folder: Path
 
 
@@ -38,7 +40,9 @@ def figure(samples: list[float] | np.ndarray) -> dict:
 def load_subjects_of_measurement(folder: Path) -> Subjects:
     """The base in `folder` with its judges and reader."""
     judges, cpu = folder / "judges", torch.device("cpu")
-    return Subjects(load_base(folder_source(folder), cpu), load_local_judges(judges, cpu), load_reader(judges), folder)
+    return Subjects(
+        load_base(folder_source(folder), cpu), load_local_judges(judges, cpu), load_reader(judges), load_accessory_reader(judges), folder
+    )
 
 
 def to_unit_array(pictures: np.ndarray) -> torch.Tensor:

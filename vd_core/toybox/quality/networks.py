@@ -10,6 +10,7 @@ from PIL import Image
 from vd_core.bases.encode import embed_pictures, encode_pictures, tokenize
 from vd_core.inputs.pictures import to_pictures
 from vd_core.metrics.report import to_unit
+from vd_core.toybox.pretraining.accessory_training import worn_labels
 from vd_core.toybox.pretraining.contrastive import draw_captioned
 from vd_core.toybox.pretraining.encoders import embed_captions, load_text_head
 from vd_core.toybox.pretraining.judges import draw_view
@@ -62,12 +63,13 @@ def measure_judges(s: Subjects) -> Iterator[tuple[str, dict]]:
 
 
 def measure_reader(s: Subjects, pictures: int = 2400, batch: int = 600) -> Iterator[tuple[str, dict]]:
-    """How often the reader reads a drawn toy's kind, colour and pattern right, and a drawing's background."""
-    right: dict[str, list[float]] = {"kind": [], "colour": [], "pattern": [], "background": []}
+    """How often the readers read a drawn toy's kind, colour, pattern and accessory right, and a drawing's background."""
+    right: dict[str, list[float]] = {"kind": [], "colour": [], "pattern": [], "background": [], "accessory": []}
     for seed in range(SEED + 20_000, SEED + 20_000 + pictures, batch):
         drawings, backgrounds, crops, toys, _ = draw_crops(seed, batch)
         logits, labels = s.reader.read_toys(to_unit_array(crops)), attribute_labels(toys)
         logits["background"] = s.reader.read_backgrounds(to_unit_array(drawings))
+        logits["accessory"], labels["accessory"] = s.accessories(to_unit_array(crops)), worn_labels(toys)
         labels["background"] = torch.tensor([list(BACKGROUNDS).index(b) for b in backgrounds])
         for name, hits in right.items():
             hits += (logits[name].argmax(1) == labels[name]).float().tolist()

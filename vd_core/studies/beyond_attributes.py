@@ -1,0 +1,75 @@
+"""What goes beyond the paper, in pictures of two held-out toys: one of them wears something, and the other does not."""
+
+from itertools import product
+from pathlib import Path
+
+from PIL import Image
+
+from vd_core.bases.encode import embed_prompts
+from vd_core.bases.stable_diffusion import Base
+from vd_core.generation.guides import build_guides
+from vd_core.generation.pictures import generate_latents, show
+from vd_core.inputs.pictures import contact_sheet
+from vd_core.inputs.scenes import Scene, spoken_prompt, whole_prompt
+from vd_core.inputs.subjects import Subject
+from vd_core.seeds import seed_for
+from vd_core.settings import Sampling
+from vd_core.studies.beyond import Arm, Plan, Rows, open_customised
+from vd_core.studies.toys import Jury, Toys
+from vd_core.toybox.reading.accessories import read_worn, wears_alone
+from vd_core.toybox.world.draw import draw_scene
+from vd_core.toybox.world.scenes import ACCESSORIES, BACKGROUNDS, Toy
+from vd_core.toybox.world.scenes import Scene as Drawing
+
+Wearing = tuple[str, str]
+"""A toy's kind, and what it wears."""
+
+
+def choose_wearers(toys: Toys, count: int) -> list[Wearing]:
+    """Every toy with every accessory in turn."""
+    return [list(product(toys, ACCESSORIES))[i % (len(toys) * len(ACCESSORIES))] for i in range(count)]
+
+
+def draw_wearers(
+    base: Base, subjects: list[Subject], plan: Plan, arm: Arm, guidance_scale: float, wearers: list[Wearing]
+) -> list[Image.Image]:
+    """A picture of all subjects for each of `wearers`, who wears what it says; the same seeds for all arms."""
+    scenes = [
+        Scene(plan.places[i % len(plan.places)], {s.name: f"with a {worn}" if s.name == wearer else "" for s in subjects}, None, False, ())
+        for i, (wearer, worn) in enumerate(wearers)
+    ]
+    prompts = [whole_prompt(subjects, s) if arm.placed else spoken_prompt(subjects, s) for s in scenes]
+    regions = build_guides(base, subjects, scenes, [0] * len(scenes), 1, arm.repeat).regions if arm.placed else None
+    seeds = [seed_for("attribute", i) for i in range(len(scenes))]
+    return show(base, generate_latents(base, embed_prompts(base, prompts), seeds, plan.num_inference_steps, guidance_scale, regions))
+
+
+def read_wearers(jury: Jury, pictures: list[Image.Image], toys: Toys, wearers: list[Wearing]) -> Rows:
+    """`own_attribute`: 1 if both toys are there and the right one alone wears what it should; a row a picture."""
+    assert jury.accessories is not None
+    found = [read_worn(jury.judges, jury.reader, jury.accessories, picture) for picture in pictures]
+    return [{"own_attribute": float(wears_alone(own, list(toys), *wearing))} for own, wearing in zip(found, wearers, strict=True)]
+
+
+def run_attributes(
+    folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, sampling: Sampling, weights: Path | None, sheet: Path
+) -> Rows:
+    """One arm's pictures of one pair, as a contact sheet too."""
+    base, subjects = open_customised(folder, toys, weights)
+    wearers = choose_wearers(toys, plan.pictures)
+    pictures = draw_wearers(base, subjects, plan, arm, sampling.guidance_scale, wearers)
+    contact_sheet([pictures[i : i + 6] for i in range(0, len(pictures), 6)]).save(sheet, quality=90)
+    return read_wearers(jury, pictures, toys, wearers)
+
+
+def read_drawn_attributes(jury: Jury, toys: Toys, plan: Plan) -> Rows:
+    """The same of the world's own drawings of the same toys: the ceiling."""
+    wearers, pictures = choose_wearers(toys, plan.pictures), []
+    for i, (wearer, worn) in enumerate(wearers):
+        drawn = [
+            Toy(kind, *looks, accessory=worn if kind == wearer else None, x=x, ground=0.9, size=0.45)
+            for (kind, looks), x in zip(toys.items(), (0.27, 0.73), strict=True)
+        ]
+        place = list(BACKGROUNDS)[i % len(BACKGROUNDS)]
+        pictures.append(Image.fromarray(draw_scene(Drawing(tuple(drawn), place, seed_for("wearer", i) % 2**31))[0]))
+    return read_wearers(jury, pictures, toys, wearers)
