@@ -2,6 +2,8 @@
 SUITS := 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))'
 PYTHON ?= $(firstword $(foreach p, python3.11 python3.12 python3.13 python3, $(shell $(p) -c $(SUITS) 2> /dev/null && echo $(p))))
 BIN := .venv/bin
+PIP := $(BIN)/pip install --disable-pip-version-check
+UV := $(BIN)/uv pip install --system-certs --python $(BIN)/python
 export MALLOC_MMAP_THRESHOLD_ = 4294967296
 export MALLOC_TRIM_THRESHOLD_ = 17179869184
 export DO_NOT_TRACK = 1
@@ -59,10 +61,11 @@ pretrain: .venv/ready        ## train the embedded base from nothing (hours); go
 .venv/ready: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.11, 3.12 or 3.13 is on the path; install one, or say which: make PYTHON=..."; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --disable-pip-version-check --no-compile --progress-bar on --requirement requirements.lock
+	$(PIP) --quiet $$(grep '^uv==' requirements.lock) || true  # pip does all that uv, four times as fast, cannot
+	$(UV) --requirement requirements.lock || $(PIP) --no-compile --progress-bar on --requirement requirements.lock
 	nice $(BIN)/python -m compileall -q -j 0 .venv/lib > .venv/compileall.txt 2>&1 &  # beside what comes next; some packages ship Python 2 templates
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(UV) --quiet --no-deps --editable . || $(PIP) --quiet --no-deps --editable .
 	touch $@
 
 lock: .venv/ready            ## write requirements.lock from what is installed
-	$(BIN)/pip freeze --exclude-editable > requirements.lock
+	$(BIN)/pip freeze --exclude-editable | sed -E 's/^((nvidia-|cuda-|triton==).*)$$/\1 ; sys_platform == "linux"/' > requirements.lock
