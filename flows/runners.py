@@ -1,5 +1,6 @@
 """Where a study's units are computed: worker processes of this machine, Dask or Ray, by parameter."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -41,6 +42,8 @@ def chosen(runner: Runner, workers: int, address: str | None, pin: bool, gpus: f
     if runner == "threads":
         if address:
             raise InputError(f"address {address} is a cluster's: choose runner dask or ray, or leave it out")
+        if pin and not hasattr(os, "sched_setaffinity"):
+            raise InputError("pin keeps a worker on a core of its own, which this system cannot; leave it out")
         with started(workers, pin) as crew:
             runner_of_threads = ThreadPoolTaskRunner(max_workers=IN_HAND * workers)
             yield Place(runner_of_threads, partial(compute, crew, pin, call_here), stop=partial(stop, crew))

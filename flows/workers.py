@@ -10,6 +10,7 @@ from queue import SimpleQueue
 from threading import Event
 from typing import Any
 
+from tasks.shared.cores import usable_cores
 from vd_core.errors import InputError
 
 
@@ -52,8 +53,8 @@ def take_place(number: int, pin: bool) -> None:
     gpus = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
     if gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus[number % len(gpus)]
-    cores = sorted(os.sched_getaffinity(0))
     if pin:
+        cores = usable_cores()
         os.sched_setaffinity(0, {cores[number % len(cores)]})
 
 

@@ -1,7 +1,6 @@
 """`make beyond`: regions, more subjects, events and motion from a clip against plain VideoDreamer → metrics/beyond.json, docs/regions.md, README."""
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -17,6 +16,7 @@ import typer
 
 from tasks.commands.beyond_report import CEILINGS, OUT, PLACED, PLAIN, collect, write_report
 from tasks.shared.command import silence_libraries
+from tasks.shared.cores import usable_cores
 from tasks.shared.exits import leave
 from tasks.shared.params import Merged
 from tasks.shared.paths import CACHE
@@ -153,7 +153,7 @@ def main(
     weights = fingerprint_of({"code": hash_code("tasks.commands.beyond"), **files}, [])
     wanted = {"crowds": plan.crowds, "pairs": plan.pairs, "all": plan.crowds | plan.pairs}[part]
     chosen = {n: t for n, t in wanted.items() if n.startswith(only or "")}
-    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), get_context("spawn")) as pool:
+    with ProcessPoolExecutor(len(usable_cores()), get_context("spawn")) as pool:
         combinations = {name: Combination(base, plan, name, toys, weights) for name, toys in chosen.items()}
         jobs = {name: pool.submit(run_combination, own, figure or list(OF_PAIRS)) for name, own in combinations.items()}
         found = {name: job.result() for name, job in jobs.items()}

@@ -22,6 +22,7 @@ import torch
 import typer
 import yaml
 
+from tasks.shared.cores import usable_cores
 from tasks.shared.documents import as_table, fill_table
 from tasks.shared.paths import CACHE
 from tasks.shared.yaml_files import overlay, read_yaml
@@ -192,7 +193,7 @@ def main(
 
 def write_report(measured: dict[str, Figures]) -> None:
     """Write what is measured so far, and README's table."""
-    device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else f"CPU, {len(os.sched_getaffinity(0))} cores"
+    device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else f"CPU, {len(usable_cores())} cores"
     steps = "512 pixels; 1 step of each training, 1 picture of 4 steps, 1 clip of 3 steps (AnimateDiff: 1)"
     write_json(OUT, {"device": device, "steps": steps, "bases": measured})
     fill_table(DOCUMENT, "fullsize", as_table(["base", "stage", "seconds", "peak memory"], hardware_rows({"bases": measured})))

@@ -4,7 +4,6 @@ Arms: `swap` (T_m from copies), `naive` (the paper's Naive-motion: I_m and T_m f
 """
 
 import json
-import os
 import shutil
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
@@ -20,6 +19,7 @@ from PIL import Image
 from tasks.motion import draw_copies
 from tasks.settings import build_sections
 from tasks.shared.command import silence_libraries
+from tasks.shared.cores import usable_cores
 from tasks.shared.documents import as_table, fill_table
 from tasks.shared.merging import load_params, merge
 from tasks.shared.opening import open_base
@@ -129,7 +129,7 @@ def main(
 ) -> None:
     """Give the motions of drawn clips to the demo's subjects, and measure what arrives. The demo must have run."""
     plan = load_plan(PLAN)
-    threads = max(1, len(os.sched_getaffinity(0)) // workers)
+    threads = max(1, len(usable_cores()) // workers)
     counts = {"swap": references, "none": references, "naive": min(naive, references)}
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         waiting = {arm: [pool.submit(measure_once, i, arm, threads) for i in range(count)] for arm, count in counts.items() if count}

@@ -116,3 +116,12 @@ def test_the_precision_that_is_named_is_taken(monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setattr("torch.ops.mkldnn._is_mkldnn_bf16_supported", lambda has=has_bf16: has)
         assert choose_dtype("auto", cuda) == (torch.bfloat16 if has_bf16 else torch.float16)
         assert choose_dtype("auto", cpu) == (torch.bfloat16 if has_bf16 else torch.float32)
+
+
+def test_a_mac_without_onednn_computes_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> bool:
+        raise AttributeError("'_OpNamespace' 'mkldnn' object has no attribute '_is_mkldnn_bf16_supported'")
+
+    monkeypatch.setattr("torch.backends.mkldnn.is_available", lambda: False)
+    monkeypatch.setattr("torch.ops.mkldnn._is_mkldnn_bf16_supported", missing)
+    assert choose_dtype("auto", torch.device("cpu")) == torch.float32

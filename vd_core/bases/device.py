@@ -19,4 +19,5 @@ def choose_dtype(wanted: Precision, device: torch.device) -> torch.dtype:
         return {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[wanted]
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
+    has_bf16 = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()  # a Mac's PyTorch has no oneDNN to ask
+    return torch.bfloat16 if has_bf16 else torch.float32
