@@ -4,6 +4,7 @@ PYTHON ?= $(firstword $(foreach p, python3.11 python3.12 python3.13 python3, $(s
 BIN := .venv/bin
 PIP := $(BIN)/pip install --disable-pip-version-check
 UV := $(BIN)/uv pip install --system-certs --python $(BIN)/python
+LOCKED := --requirement requirements.lock
 export MALLOC_MMAP_THRESHOLD_ = 4294967296
 export MALLOC_TRIM_THRESHOLD_ = 17179869184
 export DO_NOT_TRACK = 1
@@ -62,10 +63,11 @@ pretrain: .venv/ready        ## train the embedded base from nothing (hours); go
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.11, 3.12 or 3.13 is on the path; install one, or say which: make PYTHON=..."; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(PIP) --quiet $$(grep '^uv==' requirements.lock) || true  # pip does all that uv, four times as fast, cannot
-	$(UV) --requirement requirements.lock || $(PIP) --no-compile --progress-bar on --requirement requirements.lock
+	@echo "PyTorch for this machine: its GPU's driver, or no CUDA; where that is not to be had, PyPI's"
+	$(UV) --torch-backend=auto $(LOCKED) || $(UV) $(LOCKED) || $(PIP) --no-compile --progress-bar on $(LOCKED)
 	nice $(BIN)/python -m compileall -q -j 0 .venv/lib > .venv/compileall.txt 2>&1 &  # beside what comes next; some packages ship Python 2 templates
 	$(UV) --quiet --no-deps --editable . || $(PIP) --quiet --no-deps --editable .
 	touch $@
 
-lock: .venv/ready            ## write requirements.lock from what is installed
-	$(BIN)/pip freeze --exclude-editable | sed -E 's/^((nvidia-|cuda-|triton==).*)$$/\1 ; sys_platform == "linux"/' > requirements.lock
+lock: .venv/ready            ## write requirements.lock from what is installed; what a PyTorch has of CUDA it asks for by itself, and a Mac has none
+	$(BIN)/pip freeze --exclude-editable | grep -vE '^(nvidia-|cuda-|triton==)' | sed -E 's/^(torch|torchvision)==([0-9.]+)\+.*/\1==\2/' > requirements.lock

@@ -3,7 +3,9 @@
 import json
 import os
 import shutil
+import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from urllib.request import urlopen
@@ -18,6 +20,7 @@ from vd_core.hub import SECONDS, Located, Reply, ask_together
 GIB = 2**30
 MEASURED = Path("metrics/fullsize.json")
 LARGE = GIB  # bytes of a U-Net from which a CPU takes hours; the embedded base's has 25 MB, Stable Diffusion 1.5's 3.4 GB
+DRIVER_SECONDS = 20.0  # a driver that sleeps takes some to answer
 LOW_DISK = 5 * GIB  # what a run of a few thousand pictures and frames may leave; a guess on the safe side
 
 
@@ -30,15 +33,35 @@ def check_python() -> Finding:
 
 def check_device(merged: Merged, unet: int | None) -> Finding:
     """The device against the settings, the measured need of memory, and a U-Net of `unet` bytes."""
-    count = torch.cuda.device_count()
+    count, large = count_gpus(), unet is not None and unet > LARGE
+    if merged.device != "cpu" and not count and (unusable := name_unusable_gpu()):
+        said = f"{unusable} cannot be used by this PyTorch (CUDA {torch.version.cuda}): README, Hardware; device: cpu computes without it"
+        return Finding("device", "stops" if large or merged.device == "cuda" else "warning", said)
     if merged.device == "cuda" and not count:
         return Finding("device", "stops", "params.yaml: device is cuda, but torch sees no GPU; set it to auto or cpu")
     if merged.device == "cpu" or not count:
-        large = unet is not None and unet > LARGE
         return Finding("device", "warning" if large else "ok", "CPU" + "; a full-size base takes hours on it (README, Hardware)" * large)
     if merged.processes > count:
         return Finding("device", "stops", f"params.yaml: processes is {merged.processes}, but torch sees {count} GPUs; lower it")
     return check_memory(merged, torch.cuda.get_device_name(0), torch.cuda.mem_get_info(0)[0] / GIB)
+
+
+def count_gpus() -> int:
+    """How many GPUs can be used. `device_count` alone counts those too whose driver is too old for this PyTorch."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def name_unusable_gpu() -> str | None:
+    """The name and driver of the first GPU that nvidia-smi lists, where PyTorch can use none; None if there is none."""
+    command = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    try:
+        listed = subprocess.run(command, capture_output=True, text=True, timeout=DRIVER_SECONDS, check=True).stdout.split("\n")[0]
+    except (OSError, subprocess.SubprocessError):
+        return None
+    name, _, driver = listed.rpartition(",")
+    return f"{name.strip()} (driver {driver.strip()})" if name else None
 
 
 def check_memory(merged: Merged, name: str, free: float) -> Finding:

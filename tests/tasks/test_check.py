@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import tasks.shared.opening
 from tasks.checks.everything import check_everything, refuse
 from tasks.checks.given import check_spelling, open_tokenizer
-from tasks.checks.machine import check_memory, check_server
+from tasks.checks.machine import GIB, check_device, check_memory, check_server
 from tasks.shared.picks import pick_candidates, read_candidates, write_picks
 from tests.helpers.candidates import write_candidates
 from tests.helpers.imports import ROOT
@@ -98,6 +98,28 @@ def test_memory_is_held_against_what_was_measured(tmp_path: Path, monkeypatch: p
     assert "18.6 GiB for motion, measured on CPU, 2 cores, where nothing is in 16 bits" in tight.said
     still = check_memory(SimpleNamespace(base="sd15", motion_prompt=None), "a GPU", 8.0)
     assert still.state == "ok" and "5.6 GiB for finetune" in still.said
+
+
+@pytest.fixture
+def old_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine whose GPU's driver is too old for this PyTorch: NVML counts it, CUDA does not."""
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 'NVIDIA GeForce RTX 3090, 550.54.14'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda _: pytest.fail("asked of CUDA"))
+
+
+@pytest.mark.parametrize(
+    ("device", "unet", "state"), [("auto", 3 * GIB, "stops"), ("auto", 10, "warning"), ("cuda", 10, "stops"), ("cpu", 3 * GIB, "warning")]
+)
+def test_a_gpu_whose_driver_is_too_old_is_named(old_driver: None, device: str, unet: int, state: str) -> None:
+    """A full-size base would compute for hours on the CPU beside it, without a word."""
+    found = check_device(SimpleNamespace(device=device, processes=1), unet)
+    assert found.state == state
+    assert ("NVIDIA GeForce RTX 3090 (driver 550.54.14)" in found.said) == (device != "cpu")
 
 
 def test_a_server_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
