@@ -21,6 +21,7 @@ from tasks.shared.exits import leave
 from tasks.shared.params import Merged
 from tasks.shared.paths import CACHE
 from tasks.studies.code import hash_code
+from tasks.studies.rows import read_kept, rows_path, write_rows
 from tasks.studies.units import merge_study
 from vd_core.files import fingerprint_of, sha256_of, write_json
 from vd_core.settings import Sampling
@@ -136,6 +137,14 @@ def say(name: str, figure: str, rows: dict[str, Rows]) -> dict[str, Rows]:
     return rows
 
 
+def keep_rows(found: dict[str, dict[str, dict[str, Rows]]]) -> None:
+    """What was measured into the file of rows; other figures and combinations in it stay."""
+    path = rows_path("beyond")
+    kept = read_kept(path) if path.is_file() else {}
+    kept |= {f"{name}, {figure}, {arm}": rows for name, own in found.items() for figure, arms in own.items() for arm, rows in arms.items()}
+    write_rows(kept, path)
+
+
 def main(
     part: Annotated[
         Literal["all", "crowds", "pairs"], typer.Option(help="pictures of crowds, pictures and clips of pairs, or both")
@@ -160,6 +169,7 @@ def main(
     if only:
         return
     write_report(collect(found, plan))
+    keep_rows(found)
     print(OUT.read_text())
 
 

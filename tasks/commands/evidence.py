@@ -9,9 +9,10 @@ from PIL import Image
 
 from tasks.shared.documents import as_table, fill_table
 from tasks.shared.exits import leave
-from tasks.studies.figures import cell_folder, read_study
+from tasks.studies.figures import RUNS, cell_folder, read_study
 from tasks.studies.plan import Study, plan_study
 from tasks.studies.report import as_markdown
+from tasks.studies.rows import read_kept, rows_path, write_rows
 from vd_core.errors import InputError
 from vd_core.files import write_json
 from vd_core.inputs.pictures import contact_sheet
@@ -27,8 +28,12 @@ SHOWN = 3
 
 
 def read_rows(study: Study) -> Table:
-    """A study's rows by variant."""
-    return read_study(study.name, [(c.name, c.combination) for c in study.cells])
+    """A study's rows by variant, from the cells that have run here, and kept for git; where none has run, those that git keeps."""
+    if not (RUNS / study.name / "cells").is_dir():
+        return read_kept(rows_path(study.name))
+    table = read_study(study.name, [(c.name, c.combination) for c in study.cells])
+    write_rows(table, rows_path(study.name))
+    return table
 
 
 def read_clips() -> Table:
@@ -98,8 +103,10 @@ def claim_line(name: str, c: dict[str, Any]) -> list[str]:
 def save_sheet(study: Study) -> None:
     """A row a variant: of some pairs and triples the first picture of each of the prompts that a cell keeps; white where a variant has none.
 
-    The combinations that most variants have come first.
+    The combinations that most variants have come first. Nothing is drawn where the study has not run, as in a clone.
     """
+    if not (RUNS / study.name / "cells").is_dir():
+        return
     sizes, variants = {c.combination: len(c.subjects) for c in study.cells}, dict.fromkeys(c.name for c in study.cells)
     common = Counter(c.combination for c in study.cells)
     combinations = [c for size in (2, 3) for c in sorted((n for n in sizes if sizes[n] == size), key=lambda n: -common[n])[:SHOWN]]

@@ -26,6 +26,7 @@ from tasks.shared.opening import open_base
 from tasks.shared.paths import CACHE, run_folder
 from tasks.shared.prepared import read_subjects
 from tasks.shared.sections import MotionSection
+from tasks.studies.rows import rows_path, write_rows
 from vd_core.bases.encode import embed_prompts
 from vd_core.files import fingerprint_of, sha256_of, write_json
 from vd_core.generation.customised import customise_animatediff
@@ -136,6 +137,8 @@ def main(
         rows = {arm: [w.result() for w in own] for arm, own in waiting.items()}
     report = {"videos": len(plan.seeds), **summarise_arms(rows)}
     write_json(OUT, report)
+    named = {a: [{"reference": i, **row} for i, own in enumerate(of_arm) for row in own] for a, of_arm in rows.items()}
+    write_rows(named, rows_path("motion"))
     fill_table(DOCUMENT, "motion", transfer_table(report))
 
 

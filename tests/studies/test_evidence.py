@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tasks.commands.evidence import FIGURES, SHOWN, count_fixed, join, save_sheet, summarise_pictures, write_document
+from tasks.commands.evidence import FIGURES, SHOWN, count_fixed, join, read_rows, save_sheet, summarise_pictures, write_document
 from tasks.studies.figures import cell_folder
 from tasks.studies.plan import Study, load_plan, plan_study, plan_tuning, read_tuning
+from tasks.studies.rows import read_kept, rows_path, write_rows
 from tasks.studies.tuning import REPORT, STEPS_REPORT, Tried, widen, widen_all, write_steps, write_tuning
 from tasks.studies.units import build_variant
 from tests.helpers.tables import METHODS, table_of
+from vd_core.errors import InputError
 from vd_core.methods.named import METHODS as BY_NAME
 from vd_core.metrics.fidelity import refer_to
 from vd_core.metrics.report import judge_clip, to_unit
@@ -147,6 +149,23 @@ def test_the_sheet_has_a_row_a_variant(plan: Study, tmp_path: Path, monkeypatch:
     save_sheet(plan)
     tile = 64 + 4
     assert Image.open("docs/evidence.png").size == (2 * SHOWN * 2 * tile + 4, len({c.name for c in plan.cells}) * tile + 4)
+
+
+def test_claims_are_judged_from_kept_rows_where_the_study_has_not_run(plan: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"toybox-pictures.csv is missing"):
+        read_rows(plan)
+    rows = {"svdiff": [{"combination": "cat3_dog3", "binding": 0.5}]}
+    write_rows(rows, rows_path(plan.name))
+    assert read_rows(plan) == rows
+    save_sheet(plan)
+    assert not Path("docs").exists()  # there is nothing to show
+    for cell in plan.cells:
+        folder = cell_folder(plan.name, cell.name, cell.combination)
+        folder.mkdir(parents=True)
+        (folder / "figures.json").write_text(json.dumps([{"combination": cell.combination, "binding": 1.0}]))
+    run = read_rows(plan)
+    assert run["svdiff"][0]["binding"] == 1.0 and read_kept(rows_path(plan.name)) == run
 
 
 def test_a_best_rate_at_the_edge_asks_for_one_more_beyond_it() -> None:
