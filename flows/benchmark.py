@@ -21,6 +21,7 @@ from flows.runners import Place, Runner, chosen
 from flows.server import connected, require_server
 from flows.terminal import one_line_errors
 from tasks.studies.figures import collect
+from tasks.studies.keeping import keep
 from tasks.studies.plan import EditionName, ProfileName, Rates, Study, load_plan, plan_study, plan_tuning, read_tuning
 from tasks.studies.report import describe_run, write_report
 from tasks.studies.running import as_text, work_left
@@ -138,6 +139,7 @@ def list_parts(units: list[Clips], store: Path) -> list[Part]:
 def conclude(study: Study, units: list[Clips], store: Path, about: dict[str, Any]) -> dict:
     """Collect every cell and write the tables and the page."""
     collect_all(study, units, store)
+    keep(study.name, units, store)
     written = write_report(study, folder=store / "reports")
     create_markdown_artifact(Path(written["tables"]).read_text(), key=f"bench-{study.name}", description=f"tables of {study.name}")
     return {**about, **describe_run(units, store), **written}

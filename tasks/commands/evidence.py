@@ -12,7 +12,7 @@ from tasks.shared.exits import leave
 from tasks.studies.figures import RUNS, cell_folder, read_study
 from tasks.studies.plan import Study, plan_study
 from tasks.studies.report import as_markdown
-from tasks.studies.rows import read_kept, rows_path, write_rows
+from tasks.studies.rows import read_kept, rows_path
 from vd_core.errors import InputError
 from vd_core.files import write_json
 from vd_core.inputs.pictures import contact_sheet
@@ -28,12 +28,10 @@ SHOWN = 3
 
 
 def read_rows(study: Study) -> Table:
-    """A study's rows by variant, from the cells that have run here, and kept for git; where none has run, those that git keeps."""
+    """A study's rows by variant, from the cells that have run here; where none has, those that git keeps."""
     if not (RUNS / study.name / "cells").is_dir():
         return read_kept(rows_path(study.name))
-    table = read_study(study.name, [(c.name, c.combination) for c in study.cells])
-    write_rows(table, rows_path(study.name))
-    return table
+    return read_study(study.name, [(c.name, c.combination) for c in study.cells])
 
 
 def read_clips() -> Table:

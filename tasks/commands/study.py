@@ -1,4 +1,4 @@
-"""`python -m tasks.commands.study report|cost`: a study's tables and page from its figures alone, and what a whole benchmark costs on paper."""
+"""`python -m tasks.commands.study report|keep|take-back|cost`: a study's tables and page from its figures alone, its figures for git and back, what a benchmark costs on paper."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +7,7 @@ import typer
 
 from tasks.shared.documents import as_table, fill_table
 from tasks.shared.exits import leave
+from tasks.studies.keeping import keep, take_back
 from tasks.studies.plan import EditionName, ProfileName, plan_study
 from tasks.studies.report import measured_seconds, read_ranks, write_report
 from tasks.studies.running import work_left
@@ -38,6 +39,27 @@ def report(
     if document:
         fill_table(DOCUMENT, "tables", f"\n{Path(written['tables']).read_text()}\n")
     print("\n".join(written.values()))
+
+
+@app.command("keep")
+def keep_figures(edition: Edition = "toybox", profile: Profile = "quick") -> None:
+    """Write the figures of a study that has not run to its end into metrics/studies/, for git: on another machine `take-back` lets it go on from there."""
+    try:
+        study = plan_study(edition, profile)
+        path, count = keep(study.name, list_units(study), STORE)
+    except InputError as error:
+        leave(f"error: {error}", 1)
+    print(f"{path}: the figures of {count} clips")
+
+
+@app.command("take-back")
+def take_figures_back(edition: Edition = "toybox", profile: Profile = "quick") -> None:
+    """Take what `keep`, or a finished run, wrote on another machine for done: the study goes on from there, unless its settings or its code have changed."""
+    try:
+        study = plan_study(edition, profile)
+        print(f"the figures of {take_back(study.name, list_units(study), STORE)} clips need not be computed again")
+    except InputError as error:
+        leave(f"error: {error}", 1)
 
 
 @app.command()

@@ -8,12 +8,14 @@ from typing import Any
 from tasks.studies.given import open_pictures
 from tasks.studies.scoring import FIGURES, missing_scores
 from tasks.studies.store import TIMING, clip_path, placed, score_path
-from tasks.studies.units import Clips, Finetuning
+from tasks.studies.units import Clips, Finetuning, Video
 from vd_core.errors import InputError
 from vd_core.files import write_json
 
 RUNS = Path("runs/studies")
 Rows = list[dict[str, Any]]
+PLACE = ("combination", "training_seed", "subjects", "method", "generator", "prompt", "kind", "seed", "score")
+"""What a row says besides its figures: where it stands in the study, and the key of its score."""
 SHOWN = 2
 """Prompts of each kind whose clips are shown."""
 
@@ -34,6 +36,7 @@ def collect(study: str, units: list[Clips], store: Path) -> Path:
     shutil.rmtree(target, ignore_errors=True)
     with placed(target) as folder:
         rows = [row for unit in units for row in read_rows(unit, store)]
+        (folder / "clips").mkdir(parents=True)
         copy_clips(units, shown_prompts(rows), folder / "clips", store)
         save_given(first.finetuning, folder / "given")
         write_json(folder / "figures.json", rows)
@@ -49,16 +52,23 @@ def save_given(finetuning: Finetuning, folder: Path) -> None:
 
 def read_rows(unit: Clips, store: Path) -> Rows:
     """The figures of a unit's clips, each with its place in the study."""
-    place = {
-        "combination": unit.combination,
-        "training_seed": unit.training_seed,
-        "subjects": len(unit.finetuning.subjects),
-        "method": unit.finetuning.sections.finetune.method,
-        "generator": unit.generator,
-    }
-    about = [{**place, "prompt": v.prompt, "kind": v.kind, "seed": v.number} for v in unit.videos]
-    figures = [json.loads((score_path(store, v.score) / FIGURES).read_text()) for v in unit.videos]
-    return [{**a, **f} for a, f in zip(about, figures, strict=True)]
+    return [read_scored(unit, video, store) for video in unit.videos]
+
+
+def read_scored(unit: Clips, video: Video, store: Path) -> dict[str, Any]:
+    """The figures of one of a unit's clips, with its place in the study (the keys of PLACE)."""
+    values = (
+        unit.combination,
+        unit.training_seed,
+        len(unit.finetuning.subjects),
+        unit.finetuning.sections.finetune.method,
+        unit.generator,
+        video.prompt,
+        video.kind,
+        video.number,
+        video.score,
+    )
+    return {**dict(zip(PLACE, values, strict=True)), **json.loads((score_path(store, video.score) / FIGURES).read_text())}
 
 
 def shown_prompts(rows: Rows) -> list[str]:
@@ -72,11 +82,14 @@ def shown_prompts(rows: Rows) -> list[str]:
 
 
 def copy_clips(units: list[Clips], prompts: list[str], folder: Path, store: Path) -> None:
-    """The frames of the first seed's clips, in folders named by generator and the prompt's number among those that are shown."""
+    """The frames of the first seed's clips, in folders named by generator and the prompt's number among those that are shown.
+
+    A clip whose figures came from another machine has none.
+    """
     for unit in units:
         if unit.training_seed != units[0].training_seed:
             continue
-        for video in (v for v in unit.videos if v.number == 0 and v.prompt in prompts):
+        for video in (v for v in unit.videos if v.number == 0 and v.prompt in prompts and clip_path(store, v.key).exists()):
             target = folder / unit.generator / f"{prompts.index(video.prompt):02d}"
             shutil.copytree(clip_path(store, video.key), target, ignore=shutil.ignore_patterns(TIMING))
 

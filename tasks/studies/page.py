@@ -28,7 +28,7 @@ def build_page(study: Study, table: dict[str, Rows], tables: list[PaperTable]) -
         name=study.name,
         methods=list(methods.values()),
         groups=shown,
-        longest=max(c["frames"] for g in shown for row in g["rows"] for c in row["clips"] if c),
+        longest=max((c["frames"] for g in shown for row in g["rows"] for c in row["clips"] if c), default=1),
         tables=[as_cells(t) for t in tables],
         fps=FPS,
     )

@@ -11,7 +11,7 @@ from tasks.shared.documents import as_table
 from tasks.studies.figures import RUNS, read_study
 from tasks.studies.page import build_page
 from tasks.studies.plan import Study
-from tasks.studies.store import clip_path, finetuning_path, read_seconds, score_path
+from tasks.studies.store import TIMING, clip_path, finetuning_path, read_seconds, score_path
 from tasks.studies.units import Clips
 from vd_core.errors import InputError
 from vd_core.files import write_json, write_text
@@ -56,19 +56,28 @@ def describe_run(units: list[Clips], store: Path) -> dict[str, float]:
     """The seconds that the units took in all, each counted once."""
     finetunings = {u.finetuning.key for u in units}
     clips, scores = {v.key for u in units for v in u.videos}, {v.score for u in units for v in u.videos}
-    return {
-        "finetuning": round(sum(read_seconds(finetuning_path(store, key)) for key in finetunings), 1),
-        "rendering": round(sum(read_seconds(clip_path(store, key)) for key in clips), 1),
-        "scoring": round(sum(read_seconds(score_path(store, key)) for key in scores), 1),
+    places = {
+        "finetuning": [finetuning_path(store, key) for key in finetunings],
+        "rendering": [clip_path(store, key) for key in clips],
+        "scoring": [score_path(store, key) for key in scores],
     }
+    return {what: round(sum(read_all_seconds(own)), 1) for what, own in places.items()}
+
+
+def read_all_seconds(places: list[Path]) -> list[float]:
+    """The seconds that were taken on this machine: what another one has done is not here, or says nothing of them."""
+    return [read_seconds(place) for place in places if (place / TIMING).is_file()]
 
 
 def measured_seconds(units: list[Clips], store: Path) -> Seconds:
-    """The mean seconds of a finetuning, of a clip by each generator, and of its figures."""
-    means: dict[str, list[float]] = {"finetuning": [read_seconds(finetuning_path(store, k)) for k in {u.finetuning.key for u in units}]}
+    """The mean seconds of a finetuning, of a clip by each generator, and of its figures; InputError if one of them was done elsewhere."""
+    places: dict[str, list[Path]] = {"finetuning": [finetuning_path(store, key) for key in {u.finetuning.key for u in units}]}
     for unit in units:
         for video in unit.videos:
-            means.setdefault(unit.generator, []).append(read_seconds(clip_path(store, video.key)))
-            means.setdefault("score", []).append(read_seconds(score_path(store, video.score)))
-    mean = {name: sum(own) / len(own) for name, own in means.items()}
+            places.setdefault(unit.generator, []).append(clip_path(store, video.key))
+            places.setdefault("score", []).append(score_path(store, video.score))
+    seconds = {name: read_all_seconds(own) for name, own in places.items()}
+    if empty := [name for name, own in seconds.items() if not own]:
+        raise InputError(f"no {empty[0]} was timed on this machine: give all of --finetuning, --text2video-zero, --animatediff, --score")
+    mean = {name: sum(own) / len(own) for name, own in seconds.items()}
     return Seconds(mean["finetuning"], mean["text2video_zero"], mean["animatediff"], mean["score"])

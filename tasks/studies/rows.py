@@ -10,7 +10,6 @@ from vd_core.files import replacing
 
 KEPT = Path("metrics/studies")
 NONE = "none"
-DIGITS = 6
 Rows = list[dict[str, Any]]
 
 
@@ -20,7 +19,7 @@ def rows_path(study: str) -> Path:
 
 
 def write_rows(groups: Mapping[str, Sequence[Mapping[str, Any]]], path: Path) -> None:
-    """Write rows by group (a variant, an arm): a line each, numbers of DIGITS digits. A row may lack what others have."""
+    """Write rows by group (a variant, an arm): a line each, numbers to the last bit. A row may lack what others have."""
     names = list(dict.fromkeys(name for rows in groups.values() for row in rows for name in row))
     with replacing(path) as aside, aside.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -45,7 +44,7 @@ def as_cell(value: Any) -> str:
     """A value as text."""
     if value is None:
         return NONE
-    return f"{value:.{DIGITS}g}" if isinstance(value, float) else f"'{value}" if isinstance(value, str) else str(value)
+    return f"'{value}" if isinstance(value, str) else repr(value)
 
 
 def as_value(cell: str) -> Any:

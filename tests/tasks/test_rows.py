@@ -24,9 +24,11 @@ def test_rows_come_back_as_they_were(tmp_path: Path) -> None:
     assert path.read_bytes() == first
 
 
-def test_numbers_have_six_digits(tmp_path: Path) -> None:
-    write_rows({"a": [{"x": 0.123456789}]}, tmp_path / "rows.csv")
-    assert read_kept(tmp_path / "rows.csv") == {"a": [{"x": 0.123457}]}
+def test_numbers_keep_their_last_bit_and_their_kind(tmp_path: Path) -> None:
+    numbers = {"a": 0.1 + 0.2, "b": 1.0, "c": 1, "d": 1e-17}
+    write_rows({"x": [numbers]}, tmp_path / "rows.csv")
+    found = read_kept(tmp_path / "rows.csv")["x"][0]
+    assert found == numbers and [type(v) for v in found.values()] == [float, float, int, float]
 
 
 def test_rows_that_nobody_kept_are_said(tmp_path: Path) -> None:
