@@ -13,6 +13,7 @@ from vd_core.studies.beyond import ARMS, Plan, Rows
 
 OUT, DOCUMENT, README = Path("metrics/beyond.json"), Path("docs/regions.md"), Path("README.md")
 PLAIN, BEST, PLACED = "plain", "regions in training", "regions"
+OF_CROWDS = ("bound", "present", "binding")
 CEILINGS = ("known colors, not finetuned", "the world's drawings")
 GOALS = {
     "three_bound": 0.8,
@@ -30,7 +31,7 @@ Found = dict[str, dict[str, list[list[float]]]]
 
 def is_of_crowds(figure: str) -> bool:
     """Whether a figure is one of crowds, and not of pairs."""
-    return figure.endswith(("_bound", "_present"))
+    return figure.split("_")[-1] in OF_CROWDS
 
 
 def collect(found: dict[str, dict[str, dict[str, Rows]]], plan: Plan) -> Found:
@@ -39,7 +40,7 @@ def collect(found: dict[str, dict[str, dict[str, Rows]]], plan: Plan) -> Found:
     for name in (n for n in plan.crowds if n in found):
         size = name.split("-")[0]
         for arm, rows in found[name]["crowd"].items():
-            for figure in ("bound", "present"):
+            for figure in OF_CROWDS:
                 figures.setdefault(f"{size}_{figure}", {}).setdefault(arm, []).append([r[figure] for r in rows])
     for name in (n for n in plan.pairs if n in found):
         for kind, arms in found[name].items():
