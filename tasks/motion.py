@@ -17,9 +17,10 @@ from vd_core.bases.stable_diffusion import Base
 from vd_core.files import write_json
 from vd_core.inputs.copies import Cast, Copy, Reference, draw_copy, read_reference
 from vd_core.inputs.pictures import contact_sheet
-from vd_core.methods.cast import draw_cast, find_with, show_cast
+from vd_core.methods.cast import draw_cast, show_cast
 from vd_core.methods.motion import Validate, finetune_motion, save_motion, whole_clip
 from vd_core.methods.motion_validation import build_motion_validation
+from vd_core.metrics.find_subject import find_with
 from vd_core.seeds import seed_for
 from vd_core.settings import MotionSettings
 from vd_core.training.loop import Progress

@@ -1,7 +1,12 @@
 """mix, finetune → runs/<combination>/sample: HLR's candidates (III-D), scored by our own metrics, best first."""
 
+from dataclasses import replace
+
+import torch
+from PIL import Image
+
 from tasks.shared.command import replaced_folder, run_stage
-from tasks.shared.judging import open_picture_judge, require_judges
+from tasks.shared.judging import open_judges, open_picture_judge, require_judges
 from tasks.shared.opening import open_base
 from tasks.shared.paths import picks_path, run_folder
 from tasks.shared.picks import describe_scores, read_candidates
@@ -12,14 +17,15 @@ from vd_core.bases.encode import embed_prompts
 from vd_core.bases.stable_diffusion import Base
 from vd_core.customisation.load import load_customisation
 from vd_core.files import sha256_of, write_json
-from vd_core.generation.guides import build_guides
-from vd_core.generation.layouts import count_layouts
+from vd_core.generation.guides import Guides, build_guides
+from vd_core.generation.layouts import count_layouts, place_automatically
 from vd_core.generation.pictures import generate_latents, show
-from vd_core.generation.regions import Regions
+from vd_core.generation.staging import Director, draw_picture_with, embed_alone, set_stages
 from vd_core.inputs.captioned import captioned_sheet
 from vd_core.inputs.prompts import plain_prompt, scene_prompt
 from vd_core.inputs.scenes import Scene
 from vd_core.inputs.subjects import Subject
+from vd_core.metrics.find_subject import find_with
 from vd_core.seeds import seed_for
 
 
@@ -28,7 +34,7 @@ def sample(section: SampleSection, name: str) -> None:
     if section.finetune_from != name:
         take(section.finetune_from, name, "sample")
         return
-    prepared, count, sampling = read_prepared(name), section.candidates, section.sampling
+    prepared, count = read_prepared(name), section.candidates
     subjects = prepared.subjects
     require_judges(section.judging, subjects)
     base = open_base(section.models, section.device, subjects)
@@ -37,11 +43,9 @@ def sample(section: SampleSection, name: str) -> None:
     prompts = [scene_prompt(subjects, related[i % len(related)]) for i in range(count)]
     seeds = [seed_for("candidate", section.seed, section.sampling_round, i) for i in range(count)]
     prompt_embeds = embed_prompts(base, prompts)
-    regions = build_candidates_regions(base, subjects, [related[i % len(related)] for i in range(count)], section)
+    guides = guide_candidates(base, subjects, [related[i % len(related)] for i in range(count)], section)
     base.let_go("text_encoder")
-    latents = generate_latents(base, prompt_embeds, seeds, sampling.num_inference_steps, sampling.guidance_scale, regions)
-    base.let_go("unet")
-    pictures = show(base, latents)
+    pictures = draw_candidates(base, prompt_embeds, seeds, guides, section, subjects)
     base.let_go("vae")
     judge = open_picture_judge(name, section.judging, section.device, prepared.subjects)
     figures = [judge(picture=p, prompt=plain_prompt(q, subjects)) for p, q in zip(pictures, prompts, strict=True)]
@@ -62,14 +66,31 @@ def sample(section: SampleSection, name: str) -> None:
         print(f"nobody has chosen yet: look at the sheet and choose by numbers, as this says: python -m tasks.commands.pick {name}")
 
 
-def build_candidates_regions(base: Base, subjects: list[Subject], places: list[str], section: SampleSection) -> Regions | None:
-    """A region for each subject of each candidate, in several layouts in turn; None if no layout is wanted."""
-    layouts = min(section.regions.layouts, count_layouts(len(subjects)))
+def guide_candidates(base: Base, subjects: list[Subject], places: list[str], section: SampleSection) -> Guides | None:
+    """A region for each subject of each candidate, in several layouts in turn, and its subjects alone if that is wanted; None if no layout is."""
+    chosen, count = section.regions, len(subjects)
+    layouts = min(chosen.layouts, count_layouts(count, chosen.most_in_a_row))
     if not layouts:
         return None
     rounds = [i // len(section.related_prompts or ("",)) for i in range(len(places))]  # every layout meets every place
     scenes = [Scene(place, {s.name: "" for s in subjects}, None, False, ()) for place in places]
-    return build_guides(base, subjects, scenes, [r % layouts for r in rounds], 1, section.regions.repeat).regions
+    boxes = [place_automatically(count, r % layouts, chosen.most_in_a_row) for r in rounds]
+    guides = build_guides(base, subjects, scenes, boxes, 1, chosen.repeat)
+    return replace(guides, alone=embed_alone(base, subjects, scenes)) if chosen.staged else guides
+
+
+def draw_candidates(
+    base: Base, prompt_embeds: torch.Tensor, seeds: list[int], guides: Guides | None, section: SampleSection, subjects: list[Subject]
+) -> list[Image.Image]:
+    """A picture a seed."""
+    sampling = section.sampling
+    if guides and guides.alone:
+        director = Director(find_with(open_judges(section.judging, section.device, subjects)), subjects, section.regions.staged)
+        guides = set_stages(base, director, draw_picture_with(base, sampling), guides, seeds)
+    regions, stage = (guides.regions, guides.stage) if guides else (None, None)
+    latents = generate_latents(base, prompt_embeds, seeds, sampling.num_inference_steps, sampling.guidance_scale, regions, stage)
+    base.let_go("unet")
+    return show(base, latents)
 
 
 if __name__ == "__main__":

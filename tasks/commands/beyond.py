@@ -108,10 +108,10 @@ def run_arms(own: Combination, jury: Jury, sampling: Sampling) -> dict[str, Rows
     rows: dict[str, Rows] = {}
     for label, arm in ARMS.items():
         folder = own.train(arm)
-        draw = partial(run_crowd, own.folder, jury, own.toys, own.plan, arm, sampling.guidance_scale, folder)
+        draw = partial(run_crowd, own.folder, jury, own.toys, own.plan, arm, sampling, folder)
         rows[label] = keep({**own.about, "arm": asdict(arm), "finetuning": folder.name, "kind": "crowd"}, draw)
     known, drawn = CEILINGS
-    rows[known] = keep({**own.about, "kind": known}, lambda _: run_known(own.folder, jury, own.toys, own.plan, sampling.guidance_scale))
+    rows[known] = keep({**own.about, "kind": known}, lambda _: run_known(own.folder, jury, own.toys, own.plan, sampling))
     rows[drawn] = keep({**own.about, "kind": drawn}, lambda _: read_crowd(jury, draw_truth(own.toys, own.plan.pictures), own.toys))
     return say(own.name, "bound", rows)
 

@@ -33,8 +33,9 @@ from vd_core.generation.customised import customise_animatediff
 from vd_core.inputs.copies import read_reference
 from vd_core.inputs.pictures import contact_sheet, to_pictures
 from vd_core.inputs.prompts import enumerate_names, scene_prompt
-from vd_core.methods.cast import draw_cast, find_with
+from vd_core.methods.cast import draw_cast
 from vd_core.methods.motion import finetune_motion, save_motion, whole_clip
+from vd_core.metrics.find_subject import find_with
 from vd_core.studies.toys import Jury, load_jury
 from vd_core.studies.transfer import FIGURES, Drawn, Plan, draw_reference, judge_clip, load_plan, summarise_arms
 from vd_core.toybox.world.draw import CLIP_FRAMES

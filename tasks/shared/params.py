@@ -132,6 +132,8 @@ class Hlr(Section):
 class Regions(Section):
     repeat: bool
     layouts: Annotated[int, Field(ge=0)]
+    most_in_a_row: PositiveInt
+    staged: Annotated[float, Field(ge=0, lt=1)]
 
 
 class Motion(Section):

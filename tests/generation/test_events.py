@@ -10,6 +10,7 @@ from vd_core.generation.animatediff import build_animatediff, generate_animatedi
 from vd_core.generation.attention import Conditions, self_attention
 from vd_core.generation.denoise import WINDOW
 from vd_core.generation.guides import Guides, build_guides
+from vd_core.generation.layouts import place_automatically
 from vd_core.generation.regions import Places, find_starts, weigh_events
 from vd_core.generation.text2video_zero import generate_text2video_zero
 from vd_core.generation.unet import call_unet, unroll
@@ -21,7 +22,7 @@ SIZE = torch.Size((2, 2))
 
 
 def guides_of(base: Base, raw: object, frames: int) -> Guides:
-    return build_guides(base, SUBJECTS, [read_scene(raw)], [0], frames, False, (0.0, 0.0))
+    return build_guides(base, SUBJECTS, [read_scene(raw)], [place_automatically(1)], frames, False, (0.0, 0.0))
 
 
 def test_early_steps_know_one_event_a_frame_and_later_ones_fade() -> None:

@@ -10,6 +10,7 @@ from PIL import Image
 from vd_core.bases.encode import embed_prompts
 from vd_core.bases.stable_diffusion import Base
 from vd_core.generation.guides import Guides, build_guides
+from vd_core.generation.layouts import place_automatically
 from vd_core.generation.moves import Moves, carry_boxes, center_paths, move_latents, moves_of_boxes, moves_of_clip
 from vd_core.generation.text2video_zero import find_sources, generate_text2video_zero, move_clip, shift_latents
 from vd_core.generation.unet import unroll
@@ -164,7 +165,7 @@ def test_what_carries_begins_later_and_what_does_not_stays_as_it_was(base: Base)
 
     def clip(boxes: list, t_forward: int, t_warp: int, t_carried: int | None) -> torch.Tensor:
         scene = read_scene({"scene": "in the snow", "subjects": {"dog": ""}, "layout": {"dog": boxes}})
-        guides = build_guides(base, subjects, [scene], [0], 3, False, (12.0, 12.0))
+        guides = build_guides(base, subjects, [scene], [place_automatically(1)], 3, False, (12.0, 12.0))
         return generate_text2video_zero(
             base, net, embeds, [0], 3, 8, 3.0, (12.0, 12.0), t_forward, t_warp, False, guides=guides, t_carried=t_carried
         )
@@ -181,7 +182,7 @@ def test_where_events_follow_each_other_frames_part_early(base: Base) -> None:
     subjects, net, embeds = [Subject("dog", "dog", "sks", None)], unroll(base.unet), embed_prompts(base, ["a sks dog in the snow"])
 
     def clip(scene: str | dict, t_forward: int, t_warp: int, t_events: int | None) -> torch.Tensor:
-        guides = build_guides(base, subjects, [read_scene(scene)], [0], 3, False, (12.0, 12.0))
+        guides = build_guides(base, subjects, [read_scene(scene)], [place_automatically(1)], 3, False, (12.0, 12.0))
         return generate_text2video_zero(
             base, net, embeds, [0], 3, 8, 3.0, (12.0, 12.0), t_forward, t_warp, False, guides=guides, t_events=t_events
         )
@@ -204,7 +205,7 @@ def test_a_clip_follows_and_zero_motion_changes_nothing(base: Base) -> None:
 
     def guides(matrices: np.ndarray) -> Guides:
         motion = ClipMotion((Thing((0.2, 0.2, 0.6, 0.8), matrices),), np.zeros((3, 2)))
-        return build_guides(base, subjects, [scene], [0], 3, False, (0.0, 0.0), motion)
+        return build_guides(base, subjects, [scene], [place_automatically(1)], 3, False, (0.0, 0.0), motion)
 
     matrices = np.repeat(np.float64([[[1, 0, 0], [0, 1, 0]]]), 3, 0)
     assert torch.equal(clip(guides(matrices)), clip(None))

@@ -1,5 +1,7 @@
 """Prompts that count in a part of the picture: where, how much, and nowhere else."""
 
+from itertools import product
+
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -124,12 +126,12 @@ def test_bounded_self_attention_keeps_subjects_apart(base: Base, kind: str, firs
 
 
 def test_automatic_layouts() -> None:
-    """Columns up to three, two rows beyond; no two overlap; every number is another layout until they repeat."""
-    for count in range(1, 7):
-        layouts = [place_automatically(count, i) for i in range(count_layouts(count))]
+    """Columns up to three or what a base's preset says, two rows beyond; no two overlap; every number is another layout until they repeat."""
+    for count, most in product(range(1, 7), (3, 4)):
+        layouts = [place_automatically(count, i, most) for i in range(count_layouts(count, most))]
         assert len({tuple(boxes) for boxes in layouts}) == len(layouts)
         for boxes in layouts:
-            assert len(boxes) == count and len({box[1] for box in boxes}) == (1 if count <= 3 else 2)
+            assert len(boxes) == count and len({box[1] for box in boxes}) == (1 if count <= most else 2)
             for i, a in enumerate(boxes):
                 assert not any(a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3] for b in boxes[:i])
 
@@ -164,7 +166,7 @@ def test_a_scene_with_regions_draws_and_its_seed_is_its_own(base: Base) -> None:
     """From YAML to pictures: alone and beside a scene without regions."""
     raw = {"scene": "in the snow", "subjects": {"dog": "is jumping", "cat": "is spinning"}}
     scenes = [read_scene(raw), read_scene("in the city")]
-    guides = build_guides(base, SUBJECTS, scenes, [0, 0], 1, repeat=False)
+    guides = build_guides(base, SUBJECTS, scenes, [place_automatically(2)] * 2, 1, repeat=False)
     embeds = embed_prompts(base, ["a sks dog, a krk cat in the snow", "a sks dog, a krk cat in the city"])
     together = generate_latents(base, embeds, [1, 2], 4, 3.0, guides.regions)
     alone = generate_latents(base, embeds[:2], [1], 4, 3.0, guides.of([0]).regions)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from vd_core.bases.stable_diffusion import Base
-from vd_core.methods.cast import Find, draw_cast, show_cast
+from vd_core.inputs.cutouts import Find
+from vd_core.methods.cast import draw_cast, show_cast
 from vd_core.settings import Sampling
 
 SAMPLING = Sampling(4, 3.0)

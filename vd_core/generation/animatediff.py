@@ -8,8 +8,8 @@ from diffusers import AnimateDiffPipeline, DPMSolverMultistepScheduler, MotionAd
 from vd_core.bases.encode import aside, decode
 from vd_core.bases.motion_unet import build_motion_unet
 from vd_core.bases.stable_diffusion import Base
-from vd_core.generation.denoise import WINDOW, Denoiser, Scheduler
-from vd_core.generation.guides import Guides
+from vd_core.generation.denoise import WINDOW, Denoiser
+from vd_core.generation.guides import Guides, Scheduler, enter
 from vd_core.generation.pictures import draw_noise
 from vd_core.generation.unet import Unrolled
 from vd_core.seeds import generator_for, seed_for
@@ -45,12 +45,13 @@ def generate_animatediff(
 ) -> torch.Tensor:
     """Clips `[n, f, 3, h, w]` in [-1, 1], one a seed; `prompt_embeds` `[n + 1, length, width]` is the empty prompt's, then theirs.
 
-    Of the clips' `guides` the regions count. The clips of one call are computed at once; a seed's clip is the same alone and in company but for rounding.
+    Of the clips' `guides` the regions and the stage count. The clips of one call are computed at once; a seed's clip is the same alone and in company but for rounding.
     """
     scheduler = scheduler_of(base, num_inference_steps)
     denoiser = Denoiser(base, net, prompt_embeds, scheduler.timesteps, guidance_scale, False, fast, guides and guides.regions)
     noise = torch.stack([draw_clip_noise(base, seed, num_frames) for seed in seeds])
-    latents = denoiser.denoise(noise, scheduler, 0, num_inference_steps)
+    entered, first = enter(guides and guides.stage, base.video_noise_scheduler, scheduler, noise)
+    latents = denoiser.denoise(entered, scheduler, first, num_inference_steps)
     with aside(base, net.unet):
         return decode(base, latents.flatten(0, 1)).clamp(-1, 1).unflatten(0, (len(seeds), num_frames))
 

@@ -3,16 +3,15 @@
 from dataclasses import dataclass, replace
 
 import torch
-from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
 
 from vd_core.bases.memory import samples_at_once
 from vd_core.bases.stable_diffusion import Base
 from vd_core.generation.attention import Conditions
+from vd_core.generation.guides import Scheduler
 from vd_core.generation.regions import HARD_UNTIL, Regions
 from vd_core.generation.unet import Unrolled, call_unet, embed_texts, embed_times
 from vd_core.settings import MOTION_WINDOW
 
-Scheduler = DDIMScheduler | DPMSolverMultistepScheduler
 Branches = tuple[int, ...]
 EMPTY, PROMPTED, BOTH = (0,), (1,), (0, 1)
 

@@ -3,21 +3,42 @@
 from dataclasses import dataclass
 
 import torch
+from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
 
 from vd_core.bases.stable_diffusion import Base
 from vd_core.generation.moves import Moves, carry_boxes, center_paths, moves_of_boxes, moves_of_clip
 from vd_core.generation.regions import WHOLE, Regions, build_regions, find_boxes
 from vd_core.inputs.clip_motion import ClipMotion
-from vd_core.inputs.scenes import Scene
+from vd_core.inputs.scenes import Box, Scene
 from vd_core.inputs.subjects import Subject
+
+Scheduler = DDIMScheduler | DPMSolverMultistepScheduler
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What n clips are drawn on from, clean latents `[n, f, c, h, w]`, and the `share` of the steps that is left for it."""
+
+    latents: torch.Tensor
+    share: float
+
+    def of(self, clips: list[int]) -> "Stage":
+        """That of some of the clips."""
+        return Stage(self.latents[clips], self.share)
 
 
 @dataclass(frozen=True)
 class Guides:
-    """Of n clips: their regions, if any has some, and each clip's moves; None: the plain motion field. Only Text2Video-Zero has moves."""
+    """Of n clips: their regions, if any has some, and each clip's moves; None: the plain motion field. Only Text2Video-Zero has moves.
+
+    `alone` are the embeddings `[1 + r, length, width]` of the empty prompt and of each clip's subjects, if these are to be drawn alone first; `stage` is
+    what comes of that (`vd_core.generation.staging`).
+    """
 
     regions: Regions | None
     moves: list[Moves | None]
+    alone: list[torch.Tensor | None] | None = None
+    stage: Stage | None = None
 
     @property
     def carry(self) -> bool:
@@ -31,20 +52,33 @@ class Guides:
 
     def of(self, clips: list[int]) -> "Guides":
         """Those of some of the clips, in their order."""
-        return Guides(self.regions and self.regions.of(clips), [self.moves[clip] for clip in clips])
+        alone = self.alone and [self.alone[clip] for clip in clips]
+        return Guides(self.regions and self.regions.of(clips), [self.moves[clip] for clip in clips], alone)
+
+
+def enter(
+    stage: Stage | None, noise_scheduler: DDPMScheduler, scheduler: Scheduler, noise: torch.Tensor, latest: int | None = None
+) -> tuple[torch.Tensor, int]:
+    """The latents that sampling begins with, and the step at which they are that noisy, at most `latest`; `scheduler` is told. Without a stage `noise` and 0."""
+    if stage is None:
+        return noise, 0
+    steps = len(scheduler.timesteps)
+    first = min(round((1 - stage.share) * steps), steps - 1 if latest is None else latest)
+    scheduler.set_begin_index(first)
+    return noise_scheduler.add_noise(stage.latents.to(noise), noise, scheduler.timesteps[first].cpu().long()), first
 
 
 def build_guides(
     base: Base,
     subjects: list[Subject],
     scenes: list[Scene],
-    layouts: list[int],
+    layouts: list[list[Box]],
     frames: int,
     repeat: bool,
     strength: tuple[float, float] | None = None,
     motion: ClipMotion | None = None,
 ) -> Guides:
-    """The guides of clips of `frames`, one a scene, with automatic boxes by the number in `layouts`; `repeat` is `part_prompts`'.
+    """The guides of clips of `frames`, one a scene, with the boxes of its layout where it has none of its own; `repeat` is `part_prompts`'.
 
     With a `strength` (Text2Video-Zero) each box has its own motion: that of its boxes over time, or, if it stays, that of the things that move in
     `motion`, a clip of as many frames. A scene without boxes moves as a whole.

@@ -3,16 +3,17 @@
 from vd_core.inputs.scenes import Box
 
 MOST_IN_A_ROW = 3
+"""Unless a base's preset says otherwise (`regions.most_in_a_row`)."""
 ABOVE = 0.2
 """How much of the picture is left above a single row."""
 
 
-def place_automatically(count: int, layout: int = 0) -> list[Box]:
-    """A box for each of `count` subjects, all of one size in a row: up to three stand in columns, more in two rows.
+def place_automatically(count: int, layout: int = 0, most_in_a_row: int = MOST_IN_A_ROW) -> list[Box]:
+    """A box for each of `count` subjects, all of one size in a row: up to `most_in_a_row` stand in columns, more in two rows.
 
     Other numbers of `layout` are other layouts: from right to left, and the shorter row below instead of above. They repeat.
     """
-    if count <= MOST_IN_A_ROW:
+    if count <= most_in_a_row:
         boxes = divide_row(count, ABOVE, 1.0)
     else:
         above = count // 2 if layout // 2 % 2 == 0 else count - count // 2
@@ -25,6 +26,6 @@ def divide_row(count: int, top: float, bottom: float) -> list[Box]:
     return [(i / count, top, (i + 1) / count, bottom) for i in range(count)]
 
 
-def count_layouts(count: int) -> int:
+def count_layouts(count: int, most_in_a_row: int = MOST_IN_A_ROW) -> int:
     """How many layouts differ."""
-    return 1 if count == 1 else 2 if count <= MOST_IN_A_ROW or count % 2 == 0 else 4
+    return 1 if count == 1 else 2 if count <= most_in_a_row or count % 2 == 0 else 4

@@ -6,6 +6,7 @@ from PIL import Image
 
 from vd_core.bases.encode import decode, embed_prompts
 from vd_core.bases.stable_diffusion import Base
+from vd_core.generation.guides import Stage
 from vd_core.generation.regions import Regions
 from vd_core.generation.together import batch_of_pictures, draw_noise, generate_together
 from vd_core.inputs.pictures import to_pictures
@@ -27,13 +28,14 @@ def generate_latents(
     num_inference_steps: int,
     guidance_scale: float,
     regions: Regions | None = None,
+    stage: Stage | None = None,
 ) -> torch.Tensor:
     """Latents `[n, c, h, w]` of one picture a seed; `prompt_embeds` `[n + 1, length, width]` is the empty prompt's, then theirs.
 
-    `regions` are of n clips of one frame. While the U-Net learns (a validation), it is called by diffusers, with all that is laid over its weights.
+    `regions` and `stage` are of n clips of one frame. While the U-Net learns (a validation), it is called by diffusers, with all that is laid over its weights.
     """
     if regions or not any(p.requires_grad for p in base.unet.parameters()):
-        return generate_together(base, prompt_embeds, seeds, num_inference_steps, guidance_scale, regions)
+        return generate_together(base, prompt_embeds, seeds, num_inference_steps, guidance_scale, regions, stage)
     pipeline = base.pipeline(decodes=False)
     pipeline.scheduler = DPMSolverMultistepScheduler.from_config(base.noise_scheduler.config)
     latents, batch = [], batch_of_pictures(base)

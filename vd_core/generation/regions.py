@@ -8,8 +8,7 @@ from torch import nn
 from vd_core.bases.box_masks import box_masks
 from vd_core.bases.encode import embed_prompts
 from vd_core.bases.stable_diffusion import Base
-from vd_core.generation.layouts import place_automatically
-from vd_core.inputs.scenes import Scene, event_starts, part_prompts
+from vd_core.inputs.scenes import Box, Scene, event_starts, part_prompts
 from vd_core.inputs.subjects import Subject
 
 HARD_UNTIL = 0.5
@@ -133,12 +132,11 @@ def build_regions(
     return Regions(torch.stack(embeds), *(t.to(base.device) for t in (places, weights, starts, bounded)))
 
 
-def find_boxes(subjects: list[Subject], scene: Scene, layout: int, frames: int) -> torch.Tensor:
-    """The boxes `[r, f, 4]` of a scene's regions in every frame; of later events the whole picture."""
+def find_boxes(subjects: list[Subject], scene: Scene, layout: list[Box], frames: int) -> torch.Tensor:
+    """The boxes `[r, f, 4]` of a scene's regions in every frame, those of `layout` if it has none of its own; of later events the whole picture."""
     if not scene.actions:
         return torch.tensor(WHOLE).expand(max(0, len(scene.events) - 1), frames, 4)
-    automatic = [(box,) for box in place_automatically(len(subjects), layout)]
-    tracks = [scene.layout[s.name] for s in subjects] if scene.layout else automatic
+    tracks = [scene.layout[s.name] for s in subjects] if scene.layout else [(box,) for box in layout]
     return torch.stack([move_box(torch.tensor(track), frames) for track in tracks])
 
 

@@ -8,7 +8,7 @@ from diffusers import DPMSolverMultistepScheduler
 from vd_core.bases.encode import aside, decode
 from vd_core.bases.stable_diffusion import Base
 from vd_core.generation.denoise import Denoiser
-from vd_core.generation.guides import Guides
+from vd_core.generation.guides import Guides, enter
 from vd_core.generation.moves import WIDTH, Moves, move_latents
 from vd_core.generation.pictures import draw_noise
 from vd_core.generation.unet import Unrolled
@@ -44,7 +44,7 @@ def generate_text2video_zero(
 
     `t_forward` (T) and `t_warp` (T') count sampling steps from the end, T > T': frame 1 is denoised to T', warped copies get noise up to T,
     and all frames are denoised together from there. `motion_field_strength` is how far the content moves a frame, left and up, in 512-pixel units.
-    `guides` are the clips' own, and decide with `t_carried` and `t_events` on T and T' (`find_times`). The clips of one call are computed at once;
+    `guides` are the clips' own; with a stage frame 1 is drawn on from it. They decide with `t_carried` and `t_events` on T and T' (`find_times`). The clips of one call are computed at once;
     a seed's clip is the same alone and in company but for rounding.
     """
     if not num_inference_steps > t_forward > t_warp:
@@ -59,7 +59,9 @@ def generate_text2video_zero(
         scheduler.set_begin_index(first)
         return denoiser.denoise(latents, scheduler, first, last)
 
-    at_forward = denoise(torch.stack([draw_noise(base, seed) for seed in seeds])[:, None], 0, start)  # [b, 1, c, h, w]
+    noise = torch.stack([draw_noise(base, seed) for seed in seeds])[:, None]
+    entered, first = enter(guides and guides.stage, base.noise_scheduler, scheduler_of(base, num_inference_steps), noise, start)
+    at_forward = denoise(entered, first, start)  # [b, 1, c, h, w]
     at_warp = denoise(at_forward, start, warp)
     shift = torch.arange(1, num_frames)[:, None] * torch.tensor(motion_field_strength)
     noised = []

@@ -6,6 +6,7 @@ from diffusers import DPMSolverMultistepScheduler
 from vd_core.bases.memory import samples_at_once
 from vd_core.bases.stable_diffusion import Base
 from vd_core.generation.denoise import Denoiser
+from vd_core.generation.guides import Stage, enter
 from vd_core.generation.regions import Regions
 from vd_core.generation.unet import unroll
 
@@ -30,10 +31,11 @@ def generate_together(
     num_inference_steps: int,
     guidance_scale: float,
     regions: Regions | None = None,
+    stage: Stage | None = None,
 ) -> torch.Tensor:
     """Latents `[n, c, h, w]` of one picture a seed; `prompt_embeds` `[n + 1, length, width]` is the empty prompt's, then theirs.
 
-    The base's U-Net must be whole: what was learned lies in its weights. `regions` are of n clips of one frame.
+    The base's U-Net must be whole: what was learned lies in its weights. `regions` and `stage` are of n clips of one frame.
     """
     net, latents, batch = unroll(base.unet), [], batch_of_pictures(base)
     for i in range(0, len(seeds), batch):
@@ -44,5 +46,6 @@ def generate_together(
         own = regions.of(clips) if regions else None
         denoiser = Denoiser(base, net, embeds, scheduler.timesteps, guidance_scale, False, False, own)
         noise = torch.stack([draw_noise(base, seeds[clip]) for clip in clips])[:, None]
-        latents.append(denoiser.denoise(noise, scheduler, 0, num_inference_steps)[:, 0].to(base.dtype))
+        entered, first = enter(stage and stage.of(clips), base.noise_scheduler, scheduler, noise)
+        latents.append(denoiser.denoise(entered, scheduler, first, num_inference_steps)[:, 0].to(base.dtype))
     return torch.cat(latents)

@@ -1,7 +1,12 @@
 """Things cut out of pictures and clips, and the places that they stood in: arrays in, arrays out; pictures are uint8 RGB `[h, w, 3]`."""
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
+
+Find = Callable[[np.ndarray, str | None], np.ndarray]
+"""The boxes `[n, 4]` in a picture `[h, w, 3]` of uint8, surest first: of a noun, or of everything."""
 
 MARGIN = 0.06
 """A box is taken wider by this share of the picture's width: shadows and soft edges belong to what it holds."""
@@ -35,11 +40,16 @@ def empty_place(picture: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     return fill_rows(picture, cover(picture.shape, boxes))
 
 
-def place_behind(clip: np.ndarray, boxes: list[np.ndarray]) -> np.ndarray:
-    """The place of a clip `[f, h, w, 3]` whose things stand in `boxes` (`[n, 4]` a frame): the median of what they do not cover, the rest from its rows."""
+def median_behind(clip: np.ndarray, boxes: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """What a clip `[f, h, w, 3]` shows behind the things that stand in `boxes` (`[n, 4]` a frame): the median of what they do not cover, and where that is never, `[h, w]`."""
     covered = np.stack([cover(frame.shape, own) for frame, own in zip(clip, boxes, strict=True)])
     seen = np.ma.median(np.ma.masked_array(clip, np.repeat(covered[..., None], 3, -1)), 0)
-    return fill_rows(seen.filled(0).astype(np.uint8), covered.all(0))
+    return seen.filled(0).astype(np.uint8), covered.all(0)
+
+
+def place_behind(clip: np.ndarray, boxes: list[np.ndarray]) -> np.ndarray:
+    """The place of a clip whose things stand in `boxes`: what is seen behind them, the rest from its rows."""
+    return fill_rows(*median_behind(clip, boxes))
 
 
 def find_outline(picture: np.ndarray, boxes: np.ndarray, place: np.ndarray) -> np.ndarray:
@@ -62,12 +72,18 @@ def fill_holes(cutout: np.ndarray) -> np.ndarray:
     return np.dstack([cutout[..., :3], np.maximum(cutout[..., 3], inner)])
 
 
-def cut_out(picture: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """What stands in a box `[4]` of a picture, uint8 RGBA as large as the box."""
-    alpha = find_outline(picture, box[None], empty_place(picture, box[None]))
+def cut_box(box: np.ndarray, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """What is cut out for a box `[4]` of a picture of `shape`, in whole pixels (x1 y1 x2 y2): a little more, for soft edges."""
     x1, y1, x2, y2 = np.asarray(box).round().astype(int)
+    return max(x1 - 1, 0), max(y1 - 1, 0), min(x2 + 2, shape[1]), min(y2 + 2, shape[0])
+
+
+def cut_out(picture: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """What stands in a box `[4]` of a picture, uint8 RGBA as large as `cut_box`."""
+    alpha = find_outline(picture, box[None], empty_place(picture, box[None]))
+    x1, y1, x2, y2 = cut_box(box, picture.shape)
     whole = np.dstack([picture, (255 * alpha).round().astype(np.uint8)])
-    return whole[max(y1 - 1, 0) : y2 + 2, max(x1 - 1, 0) : x2 + 2]
+    return whole[y1:y2, x1:x2]
 
 
 def recolor(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from vd_core.inputs.cutouts import cover, cut_out, empty_place, fill_holes
+from vd_core.inputs.cutouts import cover, cut_out, fill_holes, fill_rows
 from vd_core.inputs.scenes import Box
 
 SIDE = 0.8
@@ -48,12 +48,16 @@ def take_apart(pictures: list[np.ndarray], boxes: list[np.ndarray | None]) -> Pi
 
 
 def place_without(picture: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """A picture without what stands in its box `[4]`: of a drawing its rows go on, of a photograph colors flow in from around."""
+    """A picture without what stands in its box `[4]`."""
+    return fill_hole(picture, cover(picture.shape, box[None]))
+
+
+def fill_hole(picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """A picture with its hole `[h, w]` filled: of a drawing its rows go on, into a photograph colors flow from around."""
     if max(picture.shape) <= DRAWING:
-        return empty_place(picture, box[None])
-    hole = cover(picture.shape, box[None]).astype(np.uint8)
-    small = cv2.resize(picture, (COARSE, COARSE), interpolation=cv2.INTER_AREA)
-    filled = cv2.inpaint(small, cv2.resize(hole, (COARSE, COARSE), interpolation=cv2.INTER_NEAREST), 3, cv2.INPAINT_TELEA)
+        return fill_rows(picture, hole)
+    small, mask = cv2.resize(picture, (COARSE, COARSE), interpolation=cv2.INTER_AREA), hole.astype(np.uint8)
+    filled = cv2.inpaint(small, cv2.resize(mask, (COARSE, COARSE), interpolation=cv2.INTER_NEAREST), 3, cv2.INPAINT_TELEA)
     flowing = cv2.resize(filled, picture.shape[1::-1], interpolation=cv2.INTER_CUBIC)
     edge = cv2.GaussianBlur(hole.astype(np.float32), (0, 0), max(picture.shape) / COARSE / 2)
     share = np.maximum(edge, hole)[..., None]

@@ -1,35 +1,14 @@
 """What a base itself draws for the copies of a reference clip: things to move, and the places without them."""
 
-from collections.abc import Callable
-
 import numpy as np
-import torch
 from PIL import Image
 
 from vd_core.bases.stable_diffusion import Base
 from vd_core.generation.pictures import generate_pictures
 from vd_core.inputs.copies import Cast
-from vd_core.inputs.cutouts import cut_out, empty_place
-from vd_core.metrics.fidelity import detect
-from vd_core.metrics.judges import Judges
-from vd_core.metrics.nouns import known_noun
+from vd_core.inputs.cutouts import Find, cut_out, empty_place
 from vd_core.seeds import seed_for
 from vd_core.settings import Sampling
-
-Find = Callable[[np.ndarray, str | None], np.ndarray]
-"""The boxes `[n, 4]` in a picture `[h, w, 3]` of uint8, surest first: of a noun, or of everything."""
-
-
-def find_with(judges: Judges) -> Find:
-    """A finder: the judges' detections."""
-
-    def find(picture: np.ndarray, noun: str | None) -> np.ndarray:
-        found = detect(judges, torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float() / 255)[0]
-        known = known_noun(judges.labels, noun) if noun else None
-        named = [i for i, label in enumerate(found["labels"].tolist()) if known is None or judges.labels[label] == known]
-        return found["boxes"][named].cpu().numpy().reshape(-1, 4)
-
-    return find
 
 
 def draw_cast(base: Base, find: Find, nouns: list[str], places: tuple[str, ...], pictures: int, sampling: Sampling, seed: int) -> Cast:

@@ -10,9 +10,9 @@ from vd_core.bases.encode import decode, embed_prompts
 from vd_core.bases.stable_diffusion import Base
 from vd_core.generation.animatediff import draw_clip_noise, make_video_scheduler
 from vd_core.inputs.copies import Reference, say_action
+from vd_core.inputs.cutouts import Find
 from vd_core.inputs.pictures import contact_sheet, to_pictures
 from vd_core.inputs.tracks import for_each
-from vd_core.methods.cast import Find
 from vd_core.methods.motion import Validate
 from vd_core.metrics.motion_path import path_correlation
 from vd_core.seeds import seed_for

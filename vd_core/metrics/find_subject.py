@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from vd_core.inputs.cutouts import Find
 from vd_core.metrics.fidelity import detect
 from vd_core.metrics.judges import Judges
 from vd_core.metrics.nouns import known_noun
@@ -22,3 +23,15 @@ def find_subject(judges: Judges, picture: Image.Image, class_noun: str) -> tuple
             left, top, right, bottom = (v * scale for v in box)
             return left, top, right, bottom
     return None
+
+
+def find_with(judges: Judges) -> Find:
+    """A finder: the judges' detections."""
+
+    def find(picture: np.ndarray, noun: str | None) -> np.ndarray:
+        found = detect(judges, torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float() / 255)[0]
+        known = known_noun(judges.labels, noun) if noun else None
+        named = [i for i, label in enumerate(found["labels"].tolist()) if known is None or judges.labels[label] == known]
+        return found["boxes"][named].cpu().numpy().reshape(-1, 4)
+
+    return find

@@ -1,6 +1,6 @@
 """What goes beyond the paper, on the drawn world: the plan, the finetunings, and pictures of three to six held-out toys."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,14 +14,15 @@ from vd_core.customisation.load import load_customisation
 from vd_core.generation.guides import build_guides
 from vd_core.generation.layouts import count_layouts, place_automatically
 from vd_core.generation.pictures import generate_latents, show
+from vd_core.generation.staging import Director, draw_picture_with, embed_alone, set_stages
 from vd_core.inputs.pictures import contact_sheet
-from vd_core.inputs.prompts import scene_prompt
-from vd_core.inputs.scenes import Scene
+from vd_core.inputs.scenes import Box, Scene, spoken_prompt, whole_prompt
 from vd_core.inputs.subjects import Subject
 from vd_core.methods import disen_mix
+from vd_core.metrics.find_subject import find_with
 from vd_core.metrics.scatter_subjects import scatter_pictures
 from vd_core.seeds import seed_for
-from vd_core.settings import Settings
+from vd_core.settings import Sampling, Settings
 from vd_core.studies.toys import Jury, Toys, draw_toys, mix
 from vd_core.studies.transfer import Drawn
 from vd_core.toybox.reading.binding import attribute_binding
@@ -36,13 +37,20 @@ Trained = Literal["strips", "cutouts", "regions"]
 Rows = list[dict[str, float]]
 
 
+STAGED = 0.3
+"""`regions.staged`, as it was chosen on toys that stand in no study."""
+IN_A_ROW = 4
+"""`regions.most_in_a_row`, as the embedded base's preset has it."""
+
+
 @dataclass(frozen=True)
 class Arm:
-    """One way: what is `trained`, whether pictures are drawn with regions, and whether a region's prompt repeats its subject."""
+    """One way: what is `trained`, whether pictures are drawn with regions, whether a region's prompt repeats its subject, and `regions.staged`."""
 
     trained: Trained
     placed: bool
     repeat: bool
+    staged: float = 0.0
 
 
 ARMS = {
@@ -50,6 +58,7 @@ ARMS = {
     "cut-outs": Arm("cutouts", False, False),
     "regions in sampling": Arm("cutouts", True, True),
     "regions in training": Arm("regions", True, True),
+    "each drawn alone first": Arm("strips", True, True, STAGED),
 }
 
 
@@ -107,15 +116,36 @@ def name_by_color(toys: Toys) -> list[Subject]:
     return [Subject(kind, kind, looks[0], Path()) for kind, looks in toys.items()]
 
 
-def draw_crowd(base: Base, subjects: list[Subject], plan: Plan, arm: Arm, guidance_scale: float) -> list[Image.Image]:
+def draw_scenes(
+    base: Base,
+    jury: Jury,
+    subjects: list[Subject],
+    scenes: list[Scene],
+    layouts: list[list[Box]],
+    seeds: list[int],
+    arm: Arm,
+    sampling: Sampling,
+) -> list[Image.Image]:
+    """A picture a scene and seed, in an arm's way; without regions the whole scene is said in one sentence."""
+    prompts = [whole_prompt(subjects, s) if arm.placed else spoken_prompt(subjects, s) for s in scenes]
+    steps, guidance_scale, embeds = sampling.num_inference_steps, sampling.guidance_scale, embed_prompts(base, prompts)
+    if not arm.placed:
+        return show(base, generate_latents(base, embeds, seeds, steps, guidance_scale))
+    guides = build_guides(base, subjects, scenes, layouts, 1, arm.repeat)
+    if arm.staged:
+        director = Director(find_with(jury.judges), subjects, arm.staged)
+        guides = replace(guides, alone=embed_alone(base, subjects, scenes))
+        guides = set_stages(base, director, draw_picture_with(base, sampling), guides, seeds)
+    return show(base, generate_latents(base, embeds, seeds, steps, guidance_scale, guides.regions, guides.stage))
+
+
+def draw_crowd(base: Base, jury: Jury, subjects: list[Subject], plan: Plan, arm: Arm, sampling: Sampling) -> list[Image.Image]:
     """Pictures of all subjects at the plan's places, the same seeds for all arms; placed ones in every layout in turn."""
     places = [plan.places[i % len(plan.places)] for i in range(plan.pictures)]
-    seeds, layouts = [seed_for("crowd", i) for i in range(plan.pictures)], count_layouts(len(subjects))
+    seeds, layouts = [seed_for("crowd", i) for i in range(plan.pictures)], count_layouts(len(subjects), IN_A_ROW)
     scenes = [Scene(place, {s.name: "" for s in subjects} if arm.placed else {}, None, False, ()) for place in places]
-    turns = [i // len(plan.places) % layouts for i in range(plan.pictures)]
-    regions = build_guides(base, subjects, scenes, turns, 1, arm.repeat).regions
-    embeds = embed_prompts(base, [scene_prompt(subjects, place) for place in places])
-    return show(base, generate_latents(base, embeds, seeds, plan.num_inference_steps, guidance_scale, regions))
+    boxes = [place_automatically(len(subjects), i // len(plan.places) % layouts, IN_A_ROW) for i in range(plan.pictures)]
+    return draw_scenes(base, jury, subjects, scenes, boxes, seeds, arm, sampling)
 
 
 def read_crowd(jury: Jury, pictures: list[Image.Image], toys: Toys) -> Rows:
@@ -124,10 +154,10 @@ def read_crowd(jury: Jury, pictures: list[Image.Image], toys: Toys) -> Rows:
     return [{"bound": float(r["binding"] == 1), "present": float(r["absent"] == 0), "binding": r["binding"]} for r in rows]
 
 
-def run_crowd(folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, guidance_scale: float, weights: Path, sheet: Path) -> Rows:
+def run_crowd(folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, sampling: Sampling, weights: Path, sheet: Path) -> Rows:
     """One arm's pictures of one crowd, as a contact sheet too."""
     base, subjects = open_customised(folder, toys, weights)
-    pictures = draw_crowd(base, subjects, plan, arm, guidance_scale)
+    pictures = draw_crowd(base, jury, subjects, plan, arm, sampling)
     contact_sheet([pictures[i : i + 8] for i in range(0, len(pictures), 8)]).save(sheet, quality=90)
     return read_crowd(jury, pictures, toys)
 
@@ -136,9 +166,9 @@ def draw_truth(toys: Toys, count: int) -> list[Image.Image]:
     """The world's own drawings of the same toys, in their automatic boxes: what the jury reads in them is the ceiling."""
     pictures = []
     for i in range(count):
-        boxes = place_automatically(len(toys), i % count_layouts(len(toys)))
+        boxes = place_automatically(len(toys), i % count_layouts(len(toys), IN_A_ROW), IN_A_ROW)
         drawn = [
-            Toy(kind, *looks, x=(box[0] + box[2]) / 2, ground=box[3] - 0.03, size=0.85 * min(box[2] - box[0], box[3] - box[1]))
+            Toy(kind, *looks, x=(box[0] + box[2]) / 2, ground=box[3] - 0.03, size=min(1.15 * (box[2] - box[0]), 0.85 * (box[3] - box[1])))
             for (kind, looks), box in zip(toys.items(), boxes, strict=True)
         ]
         place = list(BACKGROUNDS)[i % len(BACKGROUNDS)]
@@ -146,7 +176,7 @@ def draw_truth(toys: Toys, count: int) -> list[Image.Image]:
     return pictures
 
 
-def run_known(folder: Path, jury: Jury, toys: Toys, plan: Plan, guidance_scale: float) -> Rows:
+def run_known(folder: Path, jury: Jury, toys: Toys, plan: Plan, sampling: Sampling) -> Rows:
     """What the base itself draws when the toys' colors are said in words, without any finetuning."""
     base, subjects = open_customised(folder, toys, None)
-    return read_crowd(jury, draw_crowd(base, subjects, plan, ARMS["plain"], guidance_scale), toys)
+    return read_crowd(jury, draw_crowd(base, jury, subjects, plan, ARMS["plain"], sampling), toys)

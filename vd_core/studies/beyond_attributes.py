@@ -5,16 +5,14 @@ from pathlib import Path
 
 from PIL import Image
 
-from vd_core.bases.encode import embed_prompts
 from vd_core.bases.stable_diffusion import Base
-from vd_core.generation.guides import build_guides
-from vd_core.generation.pictures import generate_latents, show
+from vd_core.generation.layouts import place_automatically
 from vd_core.inputs.pictures import contact_sheet
-from vd_core.inputs.scenes import Scene, spoken_prompt, whole_prompt
+from vd_core.inputs.scenes import Scene
 from vd_core.inputs.subjects import Subject
 from vd_core.seeds import seed_for
 from vd_core.settings import Sampling
-from vd_core.studies.beyond import Arm, Plan, Rows, open_customised
+from vd_core.studies.beyond import Arm, Plan, Rows, draw_scenes, open_customised
 from vd_core.studies.toys import Jury, Toys
 from vd_core.toybox.reading.accessories import read_worn, wears_alone
 from vd_core.toybox.world.draw import draw_scene
@@ -31,17 +29,15 @@ def choose_wearers(toys: Toys, count: int) -> list[Wearing]:
 
 
 def draw_wearers(
-    base: Base, subjects: list[Subject], plan: Plan, arm: Arm, guidance_scale: float, wearers: list[Wearing]
+    base: Base, jury: Jury, subjects: list[Subject], plan: Plan, arm: Arm, sampling: Sampling, wearers: list[Wearing]
 ) -> list[Image.Image]:
     """A picture of all subjects for each of `wearers`, who wears what it says; the same seeds for all arms."""
     scenes = [
         Scene(plan.places[i % len(plan.places)], {s.name: f"with a {worn}" if s.name == wearer else "" for s in subjects}, None, False, ())
         for i, (wearer, worn) in enumerate(wearers)
     ]
-    prompts = [whole_prompt(subjects, s) if arm.placed else spoken_prompt(subjects, s) for s in scenes]
-    regions = build_guides(base, subjects, scenes, [0] * len(scenes), 1, arm.repeat).regions if arm.placed else None
     seeds = [seed_for("attribute", i) for i in range(len(scenes))]
-    return show(base, generate_latents(base, embed_prompts(base, prompts), seeds, plan.num_inference_steps, guidance_scale, regions))
+    return draw_scenes(base, jury, subjects, scenes, [place_automatically(len(subjects))] * len(scenes), seeds, arm, sampling)
 
 
 def read_wearers(jury: Jury, pictures: list[Image.Image], toys: Toys, wearers: list[Wearing]) -> Rows:
@@ -57,7 +53,7 @@ def run_attributes(
     """One arm's pictures of one pair, as a contact sheet too."""
     base, subjects = open_customised(folder, toys, weights)
     wearers = choose_wearers(toys, plan.pictures)
-    pictures = draw_wearers(base, subjects, plan, arm, sampling.guidance_scale, wearers)
+    pictures = draw_wearers(base, jury, subjects, plan, arm, sampling, wearers)
     contact_sheet([pictures[i : i + 6] for i in range(0, len(pictures), 6)]).save(sheet, quality=90)
     return read_wearers(jury, pictures, toys, wearers)
 

@@ -1,5 +1,6 @@
 """What goes beyond the paper, in clips of two held-out toys: own actions, events in order, long clips, motion from a reference."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,12 +12,15 @@ from vd_core.bases.stable_diffusion import Base, folder_source, load_base
 from vd_core.generation.animatediff import build_animatediff, generate_animatediff
 from vd_core.generation.customised import Generate, customise_animatediff, customise_text2video_zero
 from vd_core.generation.guides import build_guides
+from vd_core.generation.layouts import place_automatically
+from vd_core.generation.staging import Director, draw_clip_with, draw_picture_with, embed_alone, set_stages
 from vd_core.generation.unet import unroll
 from vd_core.inputs.clip_motion import find_motion
 from vd_core.inputs.pictures import contact_sheet, to_pictures
 from vd_core.inputs.scenes import Scene, spoken_prompt, whole_prompt
 from vd_core.inputs.subjects import Subject
 from vd_core.metrics.fidelity import match_frames, refer_to, score_frames
+from vd_core.metrics.find_subject import find_with
 from vd_core.metrics.motion_path import path_correlation
 from vd_core.metrics.report import to_unit
 from vd_core.seeds import seed_for
@@ -51,14 +55,22 @@ def open_animatediff(
 
 
 def draw_clips(
-    base: Base, subjects: list[Subject], generate: Generate, scenes: list[Scene], seeds: list[int], arm: Arm, frames: int
+    base: Base, jury: Jury, subjects: list[Subject], generate: Generate, scenes: list[Scene], seeds: list[int], arm: Arm, frames: int
 ) -> torch.Tensor:
     """One clip a scene and seed, in 0..1: `[n, f, 3, h, w]`; without regions and events the whole scene is said in one sentence."""
     prompts = [whole_prompt(subjects, s) if arm.placed else spoken_prompt(subjects, s) for s in scenes]
-    guides = build_guides(base, subjects, scenes, [0] * len(scenes), frames, arm.repeat) if arm.placed else None
-    clips = [
-        generate(embed_prompts(base, prompts[i : i + 1]), seeds[i : i + 1], guides=guides and guides.of([i])) for i in range(len(scenes))
-    ]
+    guides, clips = (
+        build_guides(base, subjects, scenes, [place_automatically(len(subjects))] * len(scenes), frames, arm.repeat)
+        if arm.placed
+        else None,
+        [],
+    )
+    if guides and arm.staged:
+        guides = replace(guides, alone=embed_alone(base, subjects, scenes))
+    director = Director(find_with(jury.judges), subjects, arm.staged)
+    for i in range(len(scenes)):
+        own = guides and set_stages(base, director, draw_clip_with(generate), guides.of([i]), seeds[i : i + 1])
+        clips.append(generate(embed_prompts(base, prompts[i : i + 1]), seeds[i : i + 1], guides=own))
     return (torch.cat(clips).float() + 1) / 2
 
 
@@ -74,7 +86,7 @@ def run_actions(folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, samp
     places = [plan.places[i % len(plan.places)] for i in range(len(wanted))]
     said = [{s.name: words for s, (words, _) in zip(subjects, actions, strict=True)} for actions in wanted]
     scenes = [Scene(place, own, None, False, ()) for place, own in zip(places, said, strict=True)]
-    clips = draw_clips(base, subjects, generate, scenes, [seed_for("action", i) for i in range(len(scenes))], arm, CLIP_FRAMES)
+    clips = draw_clips(base, jury, subjects, generate, scenes, [seed_for("action", i) for i in range(len(scenes))], arm, CLIP_FRAMES)
     save_clips(clips, sheet)
     return read_actions(jury, clips, [name_motions(toys, actions) for actions in wanted])
 
@@ -108,7 +120,7 @@ def run_events(folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, sampl
     base, subjects, generate = open_animatediff(folder, toys, weights, CLIP_FRAMES, sampling)
     turns = [turn for turn in plan.events for _ in range(plan.clips)]
     scenes = [Scene(first, {}, None, False, ((0, first), (None, second))) for first, second in turns]
-    clips = draw_clips(base, subjects, generate, scenes, [seed_for("event", i) for i in range(len(scenes))], arm, CLIP_FRAMES)
+    clips = draw_clips(base, jury, subjects, generate, scenes, [seed_for("event", i) for i in range(len(scenes))], arm, CLIP_FRAMES)
     save_clips(clips, sheet)
     return [{"event_order": float(in_order(jury, clip, *turn))} for clip, turn in zip(clips, turns, strict=True)]
 
@@ -135,7 +147,7 @@ def run_long(folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, samplin
         Scene(place, own, None, False, ()) if arm.placed else Scene(f"are jumping {place}", {}, None, False, ())
         for place in plan.places[: plan.clips]
     ]
-    clips = draw_clips(base, subjects, generate, scenes, [seed_for("long", i) for i in range(len(scenes))], arm, LONG)
+    clips = draw_clips(base, jury, subjects, generate, scenes, [seed_for("long", i) for i in range(len(scenes))], arm, LONG)
     save_clips(clips, sheet)
     first, last = (
         [float(np.nan_to_num(score_frames(match_frames(jury.judges, clip[part], known))).mean()) for clip in clips]
@@ -158,9 +170,15 @@ def run_zero_motion(folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, 
         motion = find_motion(reference, len(subjects)).spread_over(ZERO_FRAMES) if arm.placed else None
         actions = {s.name: "" for s in subjects} if arm.placed else {}
         scenes = [Scene(place, actions, None, False, ()) for place in plan.places[: plan.clips]]
-        guides = build_guides(base, subjects, scenes, [0] * len(scenes), ZERO_FRAMES, arm.repeat, STRENGTH, motion)
+        guides = build_guides(
+            base, subjects, scenes, [place_automatically(len(subjects))] * len(scenes), ZERO_FRAMES, arm.repeat, STRENGTH, motion
+        )
         prompts = [whole_prompt(subjects, scene) for scene in scenes]
         seeds = [seed_for("zero", i, k) for k in range(len(scenes))]
+        if arm.staged:
+            guides = replace(guides, alone=embed_alone(base, subjects, scenes))
+            director = Director(find_with(jury.judges), subjects, arm.staged)
+            guides = set_stages(base, director, draw_picture_with(base, Sampling(ZERO_STEPS, sampling.guidance_scale)), guides, seeds)
         clips = (generate(embed_prompts(base, prompts), seeds, guides=guides).float().cpu() + 1) / 2
         path = path_of(drawn.path)[chosen] * [1, -1]
         drawn_clips.append(clips)

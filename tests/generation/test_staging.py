@@ -1,0 +1,97 @@
+"""Each subject drawn alone first, and the picture drawn on from all of them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from vd_core.bases.encode import embed_prompts
+from vd_core.bases.stable_diffusion import Base
+from vd_core.generation.animatediff import build_animatediff, generate_animatediff
+from vd_core.generation.guides import Guides, Stage, build_guides, enter
+from vd_core.generation.layouts import place_automatically
+from vd_core.generation.pictures import generate_latents
+from vd_core.generation.staging import Director, draw_clip_with, draw_picture_with, embed_alone, set_stages
+from vd_core.generation.text2video_zero import generate_text2video_zero, make_scheduler
+from vd_core.generation.unet import unroll
+from vd_core.inputs.scenes import read_scene
+from vd_core.inputs.subjects import Subject
+from vd_core.settings import Sampling
+
+SUBJECTS = [Subject("dog", "dog", "sks", None), Subject("cat", "cat", "krk", None)]
+SCENE = read_scene({"scene": "in the snow", "subjects": {"dog": "is jumping", "cat": ""}})
+SAMPLING = Sampling(4, 3.0)
+pytestmark = pytest.mark.parametrize("kind", ["sd1"], indirect=True)
+
+
+def find_middle(picture: np.ndarray, noun: str | None) -> np.ndarray:
+    """Everything stands in the middle."""
+    side = picture.shape[0]
+    return np.array([[0.3, 0.3, 0.7, 0.9]]) * side
+
+
+def find_nothing(picture: np.ndarray, noun: str | None) -> np.ndarray:
+    return np.zeros((0, 4))
+
+
+def guides_of(base: Base, frames: int, clips: int = 1) -> Guides:
+    boxes = [place_automatically(2)] * clips
+    return replace(build_guides(base, SUBJECTS, [SCENE] * clips, boxes, frames, False), alone=embed_alone(base, SUBJECTS, [SCENE] * clips))
+
+
+def test_sampling_begins_where_the_stage_is_as_noisy(base: Base) -> None:
+    noise, latents = torch.randn(1, 1, *base.latent_shape), torch.randn(1, 1, *base.latent_shape)
+    assert enter(None, base.noise_scheduler, make_scheduler(base, 8), noise) == (noise, 0)
+    for share, latest, wanted in ((0.75, None, 2), (0.25, None, 6), (0.01, None, 7), (0.25, 3, 3)):
+        scheduler = make_scheduler(base, 8)
+        entered, first = enter(Stage(latents, share), base.noise_scheduler, scheduler, noise, latest)
+        alpha = base.noise_scheduler.alphas_cumprod[int(scheduler.timesteps[first])]
+        assert first == wanted == scheduler.begin_index
+        torch.testing.assert_close(entered, alpha.sqrt() * latents + (1 - alpha).sqrt() * noise)
+
+
+@torch.no_grad()
+def test_the_fewer_steps_are_left_the_more_a_picture_is_its_stage(base: Base) -> None:
+    """And a seed's picture is the same alone and in company."""
+    embeds = embed_prompts(base, ["a sks dog, a krk cat in the snow"] * 2)
+
+    def draw(share: float, seeds: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        guides = set_stages(
+            base, Director(find_middle, SUBJECTS, share), draw_picture_with(base, SAMPLING), guides_of(base, 1, len(seeds)), seeds
+        )
+        assert guides.stage is not None and guides.stage.latents.shape == (len(seeds), 1, *base.latent_shape)
+        made = generate_latents(base, embeds[: 1 + len(seeds)], seeds, 8, 3.0, guides.regions, guides.stage)
+        return made, guides.stage.latents[:, 0]
+
+    distances = []
+    for share in (0.2, 0.9):
+        made, stage = draw(share, [5])
+        distances.append(float((made - stage).abs().mean()))
+    assert distances[0] < distances[1]
+    both, one = draw(0.5, [5, 6])[0], draw(0.5, [6])[0]
+    torch.testing.assert_close(both[1:], one, rtol=1e-3, atol=1e-4)
+
+
+@torch.no_grad()
+def test_both_generators_draw_on_from_it(base: Base) -> None:
+    """AnimateDiff from a clip, Text2Video-Zero from its first frame; nobody found is no end; without anybody to be alone nothing changes."""
+    assert base.motion_adapter is not None
+    animated, zero = unroll(build_animatediff(base, base.motion_adapter).unet), unroll(base.unet)
+    embeds, frames = embed_prompts(base, ["a sks dog, a krk cat in the snow"]), 3
+
+    def animate(embeds: torch.Tensor, seeds: list[int], guides: Guides | None = None) -> torch.Tensor:
+        return generate_animatediff(base, animated, embeds, seeds, frames, 4, 3.0, False, guides=guides)
+
+    def shift(embeds: torch.Tensor, seeds: list[int], guides: Guides | None = None) -> torch.Tensor:
+        return generate_text2video_zero(base, zero, embeds, seeds, frames, 8, 3.0, (0.0, 0.0), 6, 4, False, guides=guides)
+
+    for generate, draw, staged in ((animate, draw_clip_with(animate), frames), (shift, draw_picture_with(base, SAMPLING), 1)):
+        plain = guides_of(base, frames)
+        for find in (find_middle, find_nothing):
+            guides = set_stages(base, Director(find, SUBJECTS, 0.4), draw, plain, [7])
+            assert guides.stage is not None and guides.stage.latents.shape[:2] == (1, staged)
+            made, at_once = generate(embeds, [7], guides), generate(embeds, [7], plain)
+            assert made.shape == at_once.shape and float((made - at_once).abs().max()) > 1e-2
+        nobody = replace(plain, alone=None)
+        assert set_stages(base, Director(find_middle, SUBJECTS, 0.4), draw, nobody, [7]) is nobody

@@ -1,0 +1,88 @@
+"""Subjects that were drawn alone, laid into their boxes before one of their places: arrays in, arrays out; clips are uint8 RGB `[f, h, w, 3]`."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vd_core.inputs.copies import lay_over
+from vd_core.inputs.cutouts import cut_box, cut_out, fill_holes, median_behind
+from vd_core.inputs.scattering import fill_hole
+from vd_core.inputs.tracks import interpolate
+
+WIDER, HIGHER = 1.2, 0.9
+"""How large a subject becomes at most, in widths and heights of its box: neighbors may overlap a little."""
+LOWEST = 0.03
+"""How far above its box's lower side a subject stands, in heights of the picture."""
+
+
+@dataclass(frozen=True)
+class Alone:
+    """A subject's clip and its box `[f, 4]` in each frame, in pixels."""
+
+    clip: np.ndarray
+    path: np.ndarray
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a subject comes onto the stage: its size, in its own sizes, and where its feet (x, y, in pixels) stand, for each frame."""
+
+    scales: np.ndarray
+    feet: np.ndarray
+
+
+def see_alone(clip: np.ndarray, boxes: list[np.ndarray]) -> Alone | None:
+    """A subject whose boxes `[k, 4]` were found in each frame, surest first; where none was, it is between its neighbors' places. None: never found."""
+    path = np.array([own[0] if len(own) else [np.nan] * 4 for own in boxes], float)
+    return None if np.isnan(path).all() else Alone(clip, interpolate(path[None])[0])
+
+
+def find_way(path: np.ndarray, boxes: np.ndarray, shape: tuple[int, ...]) -> Way:
+    """How a path `[f, 4]` in pixels goes on in `boxes` `[f, 4]`, fractions of a picture of `shape`: as large as the box allows, and as far in proportion."""
+    height, width = shape[:2]
+    size = np.median(path[:, 2:] - path[:, :2], 0)
+    room = (boxes[:, 2:] - boxes[:, :2]) * [width * WIDER, height * HIGHER]
+    scales = (room / size).min(1)
+    home = np.array([np.median(path[:, 0] + path[:, 2]) / 2, path[:, 3].max()])  # what jumps comes down again
+    stands = np.stack([(boxes[:, 0] + boxes[:, 2]) / 2 * width, (boxes[:, 3] - LOWEST) * height], 1)
+    feet = np.stack([(path[:, 0] + path[:, 2]) / 2, path[:, 3]], 1)
+    return Way(scales, stands + scales[:, None] * (feet - home))
+
+
+def set_stage(alone: list[Alone | None], boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All subjects in one clip, each in its own of `boxes` `[r, f, 4]` (fractions), those that stand lower in front; and the boxes, as far as each has gone from its own.
+
+    The place is that of the subject that hides least of it. A subject that is None is missing. ValueError if all are.
+    """
+    there = [(own, i) for i, own in enumerate(alone) if own is not None]
+    if not there:
+        raise ValueError("nobody to be laid anywhere")
+    frames = np.repeat(empty_behind([own for own, _ in there])[None].astype(np.float32), boxes.shape[1], 0)
+    gone = boxes.copy()
+    for own, i in sorted(there, key=lambda pair: boxes[pair[1], 0, 3]):
+        way = find_way(own.path, boxes[i], frames.shape[1:])
+        walk(frames, own, way)
+        gone[i] = follow(boxes[i], way, frames.shape[1:])
+    return frames.round().astype(np.uint8), gone
+
+
+def empty_behind(alone: list[Alone]) -> np.ndarray:
+    """The place `[h, w, 3]` behind the subject that covers least of it."""
+    own = min(alone, key=lambda a: (a.path[:, 2:] - a.path[:, :2]).prod(1).mean())
+    seen, never = median_behind(own.clip, list(own.path[:, None]))
+    return fill_hole(seen, never)
+
+
+def walk(frames: np.ndarray, own: Alone, way: Way) -> None:
+    """Lay a subject over `frames` in place."""
+    for frame, picture, box, scale, foot in zip(frames, own.clip, own.path, way.scales, way.feet, strict=True):
+        actor, (left, _, right, bottom) = fill_holes(cut_out(picture, box)), cut_box(box, picture.shape)
+        more = np.array([(left + right - box[0] - box[2]) / 2, bottom - box[3]])  # a cut-out is a little larger than its box
+        lay_over(frame, actor, foot + scale * more, scale * actor.shape[0])
+
+
+def follow(boxes: np.ndarray, way: Way, shape: tuple[int, ...]) -> np.ndarray:
+    """Boxes `[f, 4]` moved as far as the subject stands from their own middle and ground, within the picture."""
+    height, width = shape[:2]
+    stands = np.stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3] - LOWEST], 1)
+    return np.clip(boxes + np.tile(way.feet / [width, height] - stands, 2), 0, 1)
