@@ -14,7 +14,7 @@ import numpy as np
 import torch
 import typer
 
-from tasks.commands.beyond_report import CEILINGS, OUT, PLACED, PLAIN, collect, write_report
+from tasks.commands.beyond_report import ALONE, CEILINGS, OUT, PLACED, PLAIN, collect, write_report
 from tasks.shared.command import silence_libraries
 from tasks.shared.cores import usable_cores
 from tasks.shared.exits import leave
@@ -31,8 +31,10 @@ from vd_core.studies.beyond_clips import read_drawn_actions, run_actions, run_ev
 from vd_core.studies.toys import Jury, Toys, load_jury
 
 PLAN = Path("benchmarks/beyond.yaml")
-ARMS_OF_PAIRS = {PLAIN: ARMS[PLAIN], PLACED: Arm("strips", True, True)}
-"""What pictures and clips of pairs compare: VideoDreamer's own finetuning, said in one sentence, and with regions, events and the clip's motion."""
+ARMS_OF_PAIRS = {PLAIN: ARMS[PLAIN], PLACED: Arm("strips", True, True), ALONE: ARMS[ALONE]}
+"""What pictures and clips of pairs compare: VideoDreamer's own finetuning, said in one sentence; with regions, events and the clip's motion; and from subjects drawn alone first."""
+WITH_ALONE = ("own_action", "own_attribute", "zero_motion")
+"""Figures of pairs that the last arm is measured for: events have no regions, and 64 frames are drawn three times."""
 OF_PAIRS: dict[str, Callable[..., Rows]] = {
     "own_action": run_actions,
     "own_attribute": run_attributes,
@@ -42,6 +44,10 @@ OF_PAIRS: dict[str, Callable[..., Rows]] = {
 }
 DRAWN: dict[str, Callable[[Jury, Toys, Plan], Rows]] = {"own_action": read_drawn_actions, "own_attribute": read_drawn_attributes}
 """Figures with ceilings: what the jury reads in the world's own drawings; the other one is the base's, of toys that it knows by their colors."""
+
+
+Measured = dict[str, dict[str, dict[str, Rows]]]
+"""Rows by combination, figure's kind and arm."""
 
 
 def keep(key: dict[str, Any], make: Callable[[Path], Rows]) -> Rows:
@@ -94,36 +100,46 @@ class Combination:
         return train_once(self.folder, self.plan, self.toys, arm.trained, self.weights)
 
 
-def run_combination(own: Combination, figures: list[str]) -> dict[str, dict[str, Rows]]:
-    """All rows of one crowd, or of one pair's `figures`: by figure's kind and arm."""
+def run_combination(own: Combination, figures: list[str], arms: list[str] | None) -> dict[str, dict[str, Rows]]:
+    """All rows of one crowd, or of one pair's `figures`: by figure's kind and arm; only those of `arms`, if it names some."""
     torch.set_num_threads(1)
     silence_libraries()
     sampling = merge_study("toybox", {}, len(own.toys), own.plan.training_seed).sampling
     quick, jury = Sampling(own.plan.num_inference_steps, sampling.guidance_scale), load_jury(own.folder)
-    return {"crowd": run_arms(own, jury, quick)} if own.name in own.plan.crowds else {f: run_figure(own, jury, quick, f) for f in figures}
+    if own.name in own.plan.crowds:
+        return {"crowd": run_arms(own, jury, quick, arms)}
+    return {figure: run_figure(own, jury, quick, figure, arms) for figure in figures}
 
 
-def run_arms(own: Combination, jury: Jury, sampling: Sampling) -> dict[str, Rows]:
-    """The rows of a crowd's arms and ceilings."""
+def chosen_of(wanted: dict[str, Arm], arms: list[str] | None) -> dict[str, Arm]:
+    """Those of the wanted arms that are to be measured."""
+    return {label: arm for label, arm in wanted.items() if not arms or label in arms}
+
+
+def run_arms(own: Combination, jury: Jury, sampling: Sampling, arms: list[str] | None) -> dict[str, Rows]:
+    """The rows of a crowd's arms, and of its ceilings if all arms are measured."""
     rows: dict[str, Rows] = {}
-    for label, arm in ARMS.items():
+    for label, arm in chosen_of(ARMS, arms).items():
         folder = own.train(arm)
         draw = partial(run_crowd, own.folder, jury, own.toys, own.plan, arm, sampling, folder)
         rows[label] = keep({**own.about, "arm": asdict(arm), "finetuning": folder.name, "kind": "crowd"}, draw)
+    if arms:
+        return say(own.name, "bound", rows)
     known, drawn = CEILINGS
     rows[known] = keep({**own.about, "kind": known}, lambda _: run_known(own.folder, jury, own.toys, own.plan, sampling))
     rows[drawn] = keep({**own.about, "kind": drawn}, lambda _: read_crowd(jury, draw_truth(own.toys, own.plan.pictures), own.toys))
     return say(own.name, "bound", rows)
 
 
-def run_figure(own: Combination, jury: Jury, sampling: Sampling, figure: str) -> dict[str, Rows]:
-    """One figure's rows of a pair's arms, and of its ceilings where it has some."""
+def run_figure(own: Combination, jury: Jury, sampling: Sampling, figure: str, arms: list[str] | None) -> dict[str, Rows]:
+    """One figure's rows of a pair's arms, and of its ceilings where it has some and all arms are measured."""
     rows: dict[str, Rows] = {}
-    for label, arm in ARMS_OF_PAIRS.items():
+    own_arms = {label: arm for label, arm in ARMS_OF_PAIRS.items() if label != ALONE or figure in WITH_ALONE}
+    for label, arm in chosen_of(own_arms, arms).items():
         folder = own.train(arm)
         draw = partial(OF_PAIRS[figure], own.folder, jury, own.toys, own.plan, arm, sampling, folder)
         rows[label] = keep({**own.about, "arm": asdict(arm), "finetuning": folder.name, "kind": figure}, draw)
-    if figure in DRAWN:
+    if figure in DRAWN and not arms:
         known, drawn = CEILINGS
         draw = partial(OF_PAIRS[figure], own.folder, jury, own.toys, own.plan, ARMS_OF_PAIRS[PLACED], sampling, None)
         rows[known] = keep({**own.about, "kind": f"{figure}, {known}"}, draw)
@@ -137,12 +153,17 @@ def say(name: str, figure: str, rows: dict[str, Rows]) -> dict[str, Rows]:
     return rows
 
 
-def keep_rows(found: dict[str, dict[str, dict[str, Rows]]]) -> None:
-    """What was measured into the file of rows; other figures and combinations in it stay."""
+def keep_rows(found: Measured) -> Measured:
+    """What was measured into the file of rows, where other figures, combinations and arms stay; all that the file has then."""
     path = rows_path("beyond")
     kept = read_kept(path) if path.is_file() else {}
     kept |= {f"{name}, {figure}, {arm}": rows for name, own in found.items() for figure, arms in own.items() for arm, rows in arms.items()}
     write_rows(kept, path)
+    whole: Measured = {}
+    for group, rows in read_kept(path).items():
+        name, figure, arm = group.split(", ", 2)
+        whole.setdefault(name, {}).setdefault(figure, {})[arm] = rows
+    return whole
 
 
 def main(
@@ -153,10 +174,13 @@ def main(
         str | None, typer.Option(help="combinations whose names begin so; their figures are printed, no file is written")
     ] = None,
     figure: Annotated[list[str] | None, typer.Option(help="figures of pairs to measure anew; the others stay")] = None,
+    arm: Annotated[list[str] | None, typer.Option(help="arms to measure anew; the others and the ceilings stay")] = None,
 ) -> None:
     """Measure what goes beyond the paper on held-out toys, one process a core."""
     if unknown := set(figure or ()) - set(OF_PAIRS):
         leave(f"error: --figure {min(unknown)} is no figure of pairs; choose from {', '.join(OF_PAIRS)}", 1)
+    if unknown := set(arm or ()) - {*ARMS, *ARMS_OF_PAIRS}:
+        leave(f"error: --arm '{min(unknown)}' is no arm; choose from {', '.join({**ARMS, **ARMS_OF_PAIRS})}", 1)
     plan, base = load_plan(PLAN), Path(merge_study("toybox", {}, 2, 0).source.pipeline.path)
     files = {str(p): sha256_of(p) for p in sorted(base.rglob("*.safetensors"))}
     weights = fingerprint_of({"code": hash_code("tasks.commands.beyond"), **files}, [])
@@ -164,12 +188,11 @@ def main(
     chosen = {n: t for n, t in wanted.items() if n.startswith(only or "")}
     with ProcessPoolExecutor(len(usable_cores()), get_context("spawn")) as pool:
         combinations = {name: Combination(base, plan, name, toys, weights) for name, toys in chosen.items()}
-        jobs = {name: pool.submit(run_combination, own, figure or list(OF_PAIRS)) for name, own in combinations.items()}
+        jobs = {name: pool.submit(run_combination, own, figure or list(OF_PAIRS), arm) for name, own in combinations.items()}
         found = {name: job.result() for name, job in jobs.items()}
     if only:
         return
-    write_report(collect(found, plan))
-    keep_rows(found)
+    write_report(collect(keep_rows(found), plan))
     print(OUT.read_text())
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from tasks.commands.beyond import ARMS_OF_PAIRS, OF_PAIRS, PLAN, settings_of
-from tasks.commands.beyond_report import BEST, GOALS, PLACED, build_report, collect, describe, write_report
+from tasks.commands.beyond import ARMS_OF_PAIRS, OF_PAIRS, PLAN, keep_rows, settings_of
+from tasks.commands.beyond_report import ALONE, GOALS, PLACED, build_report, collect, describe, write_report
 from tests.helpers.imports import ROOT
 from tests.helpers.training import make_settings
 from vd_core.customisation.weights import LORA_FILE
@@ -73,28 +73,41 @@ def test_the_ceilings_of_drawings_are_high_and_of_others_attributes_low(jury: Ju
 @pytest.mark.parametrize("kind", ["sd1"], indirect=True)
 def test_arms_draw_from_the_same_noise_and_differ(base_folders: dict[str, Path], kind: str, jury: Jury, tmp_path: Path) -> None:
     plan = load_plan(ROOT / PLAN)
-    small = plan.__class__(**{**plan.__dict__, "pictures": 2, "num_inference_steps": 4})
+    small = replace(plan, pictures=2)
     finetune(base_folders[kind], jury, TOYS, make_settings(schedule={"steps": 1}), 2, 0, tmp_path / "weights")
     assert (tmp_path / "weights" / LORA_FILE).is_file()
     sheets = {}
-    for name in ("plain", BEST, "plain again"):
+    for name in ("plain", "regions in sampling", ALONE, "plain again"):
         sheet = tmp_path / f"{name}.jpg"
-        rows = run_crowd(base_folders[kind], jury, TOYS, small, ARMS[name.removesuffix(" again")], 4.0, tmp_path / "weights", sheet)
+        rows = run_crowd(
+            base_folders[kind], jury, TOYS, small, ARMS[name.removesuffix(" again")], Sampling(4, 4.0), tmp_path / "weights", sheet
+        )
         assert len(rows) == 2 and set(rows[0]) == {"bound", "present", "binding"}
         sheets[name] = sheet.read_bytes()
-    assert sheets["plain"] == sheets["plain again"] != sheets[BEST]
+    assert sheets["plain"] == sheets["plain again"]
+    assert len({sheets[name] for name in ("plain", "regions in sampling", ALONE)}) == 3
 
 
 def test_the_report_names_the_best_arm_and_plain() -> None:
     plan = load_plan(ROOT / PLAN)
-    crowd = {arm: [{"bound": v, "present": 1.0, "binding": v}] * 4 for arm, v in zip(ARMS, (0.25, 0.5, 0.5, 1.0), strict=True)}
-    pair = {kind: {"plain": [{kind: 0.0}] * 2, PLACED: [{kind: 0.75}] * 2} for kind in OF_PAIRS}
+    crowd = {arm: [{"bound": v, "present": 1.0, "binding": v}] * 4 for arm, v in zip(ARMS, (0.25, 0.5, 0.5, 0.75, 1.0), strict=True)}
+    pair = {kind: {"plain": [{kind: 0.0}] * 2, PLACED: [{kind: 0.75}] * 2, ALONE: [{kind: 0.9}] * 2} for kind in OF_PAIRS}
     found = {name: {"crowd": crowd} for name in plan.crowds} | dict.fromkeys(plan.pairs, pair)
     report = build_report(collect(found, plan))
     assert set(GOALS) <= set(report)
     four = report["four_bound"]
     assert (four["value"], four["plain"]["value"], four["goal"], four["n"], four["samples"]) == (1.0, 0.25, 0.5, 3, 12)
-    assert report["own_action"]["value"] == 0.75 and report["own_action"]["plain"]["value"] == 0.0
+    assert report["own_action"]["value"] == 0.9 and report["own_action"]["plain"]["value"] == 0.0
+    assert report["event_order"]["value"] == 0.75
+
+
+def test_one_arm_measured_anew_leaves_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("metrics/studies").mkdir(parents=True)
+    first = {"pair-1": {"own_action": {"plain": [{"own_action": 0.0}], "known colors, not finetuned": [{"own_action": 0.5}]}}}
+    assert keep_rows(first) == first
+    later = keep_rows({"pair-1": {"own_action": {ALONE: [{"own_action": 1.0}]}}})
+    assert later == {"pair-1": {"own_action": {**first["pair-1"]["own_action"], ALONE: [{"own_action": 1.0}]}}}
 
 
 def test_one_part_measured_anew_leaves_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,14 +117,14 @@ def test_one_part_measured_anew_leaves_the_other(tmp_path: Path, monkeypatch: py
     Path("docs/regions.md").write_text("".join(f"<!-- {marker} -->\n<!-- /{marker} -->\n" for marker in ("crowds", "beyond")))
     Path("README.md").write_text("<!-- beyond -->\n<!-- /beyond -->\n")
     write_report({"zero_motion": {"plain": [[0.0]], PLACED: [[0.5]]}})
-    write_report({"own_action": {"plain": [[0.25]], PLACED: [[0.75]]}})
+    write_report({"own_action": {"plain": [[0.25]], PLACED: [[0.5]], ALONE: [[0.75]]}})
     write_report({"zero_motion": {"plain": [[0.0]], PLACED: [[1.0]]}})
     report = json.loads(Path("metrics/beyond.json").read_text())
     assert {name: own["value"] for name, own in report.items()} == {"zero_motion": 1.0, "own_action": 0.75}
-    rows = [line.split(" | ")[:3] for line in Path("docs/regions.md").read_text().splitlines() if line.startswith("| `")]
+    rows = [line.split(" | ")[:4] for line in Path("docs/regions.md").read_text().splitlines() if line.startswith("| `")]
     assert rows == [
-        ["| `own_action`", "0.25 (0.25 to 0.25)", "0.75 (0.75 to 0.75)"],
-        ["| `zero_motion`", "0.00 (0.00 to 0.00)", "1.00 (1.00 to 1.00)"],
+        ["| `own_action`", "0.25 (0.25 to 0.25)", "0.50 (0.50 to 0.50)", "0.75 (0.75 to 0.75)"],
+        ["| `zero_motion`", "0.00 (0.00 to 0.00)", "1.00 (1.00 to 1.00)", ""],
     ]
 
 
@@ -122,7 +135,7 @@ def test_intervals_are_over_combinations() -> None:
 
 
 @pytest.mark.parametrize(("trained", "regions"), [("strips", False), ("cutouts", False), ("regions", True)])
-def test_only_the_last_arm_trains_through_regions(trained: str, regions: bool) -> None:
+def test_only_one_arm_trains_through_regions(trained: str, regions: bool) -> None:
     class Merged:
         finetune = make_settings()
 

@@ -15,6 +15,8 @@ from tasks.shared.yaml_files import read_yaml
 from tests.helpers.candidates import write_candidates
 from tests.helpers.workspace import change, change_combination, run_stages
 from vd_core.errors import InputError
+from vd_core.generation import staging
+from vd_core.generation.staging import draw_alone
 
 
 def test_from_pictures_to_videos(workspace: Path, kind: str) -> None:
@@ -33,6 +35,27 @@ def test_from_pictures_to_videos(workspace: Path, kind: str) -> None:
         assert video["prompt"].startswith("a sks dog, a krk car ")
         assert "regions" not in video["prompt"]
     assert not list(Path("runs/toys").glob(".*"))
+
+
+@pytest.mark.parametrize("kind", ["sd1"], indirect=True)
+def test_subjects_are_drawn_alone_first_where_that_is_wanted(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every candidate's and every clip's that has regions; a plain prompt's as ever."""
+    alone: list[int] = []
+
+    def count(find: object, draw: object, noun: str, prompt_embeds: torch.Tensor, seed: int) -> object:
+        alone.append(seed)
+        return draw_alone(find, draw, noun, prompt_embeds, seed)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(staging, "draw_alone", count)
+    run_stages("mix", "finetune")
+    change("regions", {"staged": 0.5, "layouts": 2})
+    change_combination({"prompts": [{"scene": "in the snow", "subjects": {"dog": "is jumping", "car": ""}}, "in the city"]})
+    write_picks(Picks(approval="skip"), Path("picks/toys.yaml"))
+    run_stages("sample", "refinetune", "motion", "swap")
+    assert len(set(alone)) == len(alone) == 2 * 3
+    run_stages("render")
+    assert len(set(alone)) == len(alone) == 2 * 3 + 2 * 2
+    assert len(json.loads(Path("runs/toys/render/videos.json").read_text())) == 4
 
 
 @pytest.mark.parametrize("kind", ["sd1"], indirect=True)
