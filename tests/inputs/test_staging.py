@@ -16,7 +16,9 @@ def draw(color: tuple[int, int, int], path: list[tuple[int, int, int, int]]) -> 
     clip = np.full((len(path), SIDE, SIDE, 3), PLACE, np.uint8)
     for frame, (x1, y1, x2, y2) in zip(clip, path, strict=True):
         frame[y1:y2, x1:x2] = color
-    return Alone(clip, np.array(path, float))
+    seen = see_alone(clip, [np.array([box], float) for box in path])
+    assert seen is not None
+    return seen
 
 
 def where(frame: np.ndarray, color: tuple[int, int, int]) -> tuple[int, int, int, int]:
@@ -59,6 +61,18 @@ def test_a_box_that_moves_carries_its_subject() -> None:
     middles = [(where(frame, GREEN)[0] + where(frame, GREEN)[2]) / 2 / SIDE for frame in stage]
     assert middles == pytest.approx([0.2, 0.5, 0.8], abs=0.03)
     assert follow(boxes[0], find_way(still.path, boxes[0], (SIDE, SIDE)), (SIDE, SIDE)) == pytest.approx(boxes[0])
+
+
+def test_a_frame_that_lost_its_outline_takes_its_neighbors() -> None:
+    """The box is found, and what is in it has the place's own colors."""
+    path = [(24, 30, 40, 60)] * 4
+    red = draw(RED, path)
+    clip = red.clip.copy()
+    clip[2] = PLACE
+    lost = see_alone(clip, [np.array([box], float) for box in path])
+    stage, _ = set_stage([lost], np.repeat(BOXES[:1], 4, 1))
+    whole, _ = set_stage([red], np.repeat(BOXES[:1], 4, 1))
+    assert np.array_equal(stage, whole)
 
 
 def test_who_is_not_found_is_left_out() -> None:

@@ -78,9 +78,9 @@ def cut_box(box: np.ndarray, shape: tuple[int, ...]) -> tuple[int, int, int, int
     return max(x1 - 1, 0), max(y1 - 1, 0), min(x2 + 2, shape[1]), min(y2 + 2, shape[0])
 
 
-def cut_out(picture: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """What stands in a box `[4]` of a picture, uint8 RGBA as large as `cut_box`."""
-    alpha = find_outline(picture, box[None], empty_place(picture, box[None]))
+def cut_out(picture: np.ndarray, box: np.ndarray, place: np.ndarray | None = None) -> np.ndarray:
+    """What stands in a box `[4]` of a picture before its `place`, which is else made of the picture's rows: uint8 RGBA as large as `cut_box`."""
+    alpha = find_outline(picture, box[None], empty_place(picture, box[None]) if place is None else place)
     x1, y1, x2, y2 = cut_box(box, picture.shape)
     whole = np.dstack([picture, (255 * alpha).round().astype(np.uint8)])
     return whole[y1:y2, x1:x2]

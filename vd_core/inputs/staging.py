@@ -14,13 +14,17 @@ WIDER, HIGHER = 1.2, 0.9
 LOWEST = 0.03
 """How far above its box's lower side a subject stands, in heights of the picture."""
 
+OUTLINED = 0.5
+"""A frame in which less of a subject's box is outlined than this, as a share of what is in most frames, has lost it."""
+
 
 @dataclass(frozen=True)
 class Alone:
-    """A subject's clip and its box `[f, 4]` in each frame, in pixels."""
+    """A subject's clip, its box `[f, 4]` in each frame, in pixels, and the place `[h, w, 3]` behind it."""
 
     clip: np.ndarray
     path: np.ndarray
+    place: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,10 @@ class Way:
 def see_alone(clip: np.ndarray, boxes: list[np.ndarray]) -> Alone | None:
     """A subject whose boxes `[k, 4]` were found in each frame, surest first; where none was, it is between its neighbors' places. None: never found."""
     path = np.array([own[0] if len(own) else [np.nan] * 4 for own in boxes], float)
-    return None if np.isnan(path).all() else Alone(clip, interpolate(path[None])[0])
+    if np.isnan(path).all():
+        return None
+    whole = interpolate(path[None])[0]
+    return Alone(clip, whole, fill_hole(*median_behind(clip, list(whole[:, None]))))
 
 
 def find_way(path: np.ndarray, boxes: np.ndarray, shape: tuple[int, ...]) -> Way:
@@ -57,7 +64,8 @@ def set_stage(alone: list[Alone | None], boxes: np.ndarray) -> tuple[np.ndarray,
     there = [(own, i) for i, own in enumerate(alone) if own is not None]
     if not there:
         raise ValueError("nobody to be laid anywhere")
-    frames = np.repeat(empty_behind([own for own, _ in there])[None].astype(np.float32), boxes.shape[1], 0)
+    least = min((own for own, _ in there), key=lambda own: (own.path[:, 2:] - own.path[:, :2]).prod(1).mean())
+    frames = np.repeat(least.place[None].astype(np.float32), boxes.shape[1], 0)
     gone = boxes.copy()
     for own, i in sorted(there, key=lambda pair: boxes[pair[1], 0, 3]):
         way = find_way(own.path, boxes[i], frames.shape[1:])
@@ -66,17 +74,18 @@ def set_stage(alone: list[Alone | None], boxes: np.ndarray) -> tuple[np.ndarray,
     return frames.round().astype(np.uint8), gone
 
 
-def empty_behind(alone: list[Alone]) -> np.ndarray:
-    """The place `[h, w, 3]` behind the subject that covers least of it."""
-    own = min(alone, key=lambda a: (a.path[:, 2:] - a.path[:, :2]).prod(1).mean())
-    seen, never = median_behind(own.clip, list(own.path[:, None]))
-    return fill_hole(seen, never)
+def cut_all(own: Alone) -> list[np.ndarray]:
+    """A subject of each frame, RGBA; where hardly anything was outlined, that of the nearest frame in which more was."""
+    actors = [fill_holes(cut_out(picture, box, own.place)) for picture, box in zip(own.clip, own.path, strict=True)]
+    filled = np.array([(actor[..., 3] > 127).mean() for actor in actors])
+    whole = np.flatnonzero(filled >= OUTLINED * np.median(filled))
+    return [actors[whole[np.abs(whole - f).argmin()]] for f in range(len(actors))]
 
 
 def walk(frames: np.ndarray, own: Alone, way: Way) -> None:
     """Lay a subject over `frames` in place."""
-    for frame, picture, box, scale, foot in zip(frames, own.clip, own.path, way.scales, way.feet, strict=True):
-        actor, (left, _, right, bottom) = fill_holes(cut_out(picture, box)), cut_box(box, picture.shape)
+    for frame, actor, box, scale, foot in zip(frames, cut_all(own), own.path, way.scales, way.feet, strict=True):
+        left, _, right, bottom = cut_box(box, own.clip.shape[1:])
         more = np.array([(left + right - box[0] - box[2]) / 2, bottom - box[3]])  # a cut-out is a little larger than its box
         lay_over(frame, actor, foot + scale * more, scale * actor.shape[0])
 
