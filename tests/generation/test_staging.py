@@ -12,7 +12,7 @@ from vd_core.generation.animatediff import build_animatediff, generate_animatedi
 from vd_core.generation.guides import Guides, Stage, build_guides, enter
 from vd_core.generation.layouts import place_automatically
 from vd_core.generation.pictures import generate_latents
-from vd_core.generation.staging import Director, draw_clip_with, draw_picture_with, embed_alone, set_stages
+from vd_core.generation.staging import Director, draw_alone, draw_clip_with, draw_picture_with, embed_alone, set_stages
 from vd_core.generation.text2video_zero import generate_text2video_zero, make_scheduler
 from vd_core.generation.unet import unroll
 from vd_core.inputs.scenes import read_scene
@@ -22,7 +22,7 @@ from vd_core.settings import Sampling
 SUBJECTS = [Subject("dog", "dog", "sks", None), Subject("cat", "cat", "krk", None)]
 SCENE = read_scene({"scene": "in the snow", "subjects": {"dog": "is jumping", "cat": ""}})
 SAMPLING = Sampling(4, 3.0)
-pytestmark = pytest.mark.parametrize("kind", ["sd1"], indirect=True)
+on_one_base = pytest.mark.parametrize("kind", ["sd1"], indirect=True)
 
 
 def find_middle(picture: np.ndarray, noun: str | None) -> np.ndarray:
@@ -40,6 +40,7 @@ def guides_of(base: Base, frames: int, clips: int = 1) -> Guides:
     return replace(build_guides(base, SUBJECTS, [SCENE] * clips, boxes, frames, False), alone=embed_alone(base, SUBJECTS, [SCENE] * clips))
 
 
+@on_one_base
 def test_sampling_begins_where_the_stage_is_as_noisy(base: Base) -> None:
     noise, latents = torch.randn(1, 1, *base.latent_shape), torch.randn(1, 1, *base.latent_shape)
     assert enter(None, base.noise_scheduler, make_scheduler(base, 8), noise) == (noise, 0)
@@ -51,6 +52,7 @@ def test_sampling_begins_where_the_stage_is_as_noisy(base: Base) -> None:
         torch.testing.assert_close(entered, alpha.sqrt() * latents + (1 - alpha).sqrt() * noise)
 
 
+@on_one_base
 @torch.no_grad()
 def test_the_fewer_steps_are_left_the_more_a_picture_is_its_stage(base: Base) -> None:
     """And a seed's picture is the same alone and in company."""
@@ -73,6 +75,24 @@ def test_the_fewer_steps_are_left_the_more_a_picture_is_its_stage(base: Base) ->
     torch.testing.assert_close(both[1:], one, rtol=1e-3, atol=1e-4)
 
 
+def test_who_is_not_found_is_drawn_again() -> None:
+    """Three times at most, with other seeds each time; the others are left as they are."""
+    calls: list[list[int]] = []
+
+    def draw(prompt_embeds: torch.Tensor, seeds: list[int]) -> torch.Tensor:
+        calls.append(seeds)
+        assert len(prompt_embeds) == 1 + len(seeds)
+        return torch.full((len(seeds), 1, 3, 16, 16), 0.5) * prompt_embeds[1:, None, None]
+
+    def find(picture: np.ndarray, noun: str | None) -> np.ndarray:
+        return find_middle(picture, noun) if noun == "dog" or (noun == "cat" and len(calls) == 2) else find_nothing(picture, noun)
+
+    drawn = draw_alone(find, draw, ["dog", "cat", "bear"], torch.arange(4.0)[:, None, None], [1, 2, 3])
+    assert [own is not None for _, own in drawn] == [True, True, False]
+    assert [len(seeds) for seeds in calls] == [3, 2, 1] and len({seed for seeds in calls for seed in seeds}) == 6
+
+
+@on_one_base
 @torch.no_grad()
 def test_both_generators_draw_on_from_it(base: Base) -> None:
     """AnimateDiff from a clip, Text2Video-Zero from its first frame; nobody found is no end; without anybody to be alone nothing changes."""

@@ -16,7 +16,8 @@ from tests.helpers.candidates import write_candidates
 from tests.helpers.workspace import change, change_combination, run_stages
 from vd_core.errors import InputError
 from vd_core.generation import staging
-from vd_core.generation.staging import draw_alone
+from vd_core.generation.staging import Draw, Drawn, draw_alone
+from vd_core.inputs.cutouts import Find
 
 
 def test_from_pictures_to_videos(workspace: Path, kind: str) -> None:
@@ -42,9 +43,9 @@ def test_subjects_are_drawn_alone_first_where_that_is_wanted(workspace: Path, mo
     """Every candidate's and every clip's that has regions; a plain prompt's as ever."""
     alone: list[int] = []
 
-    def count(find: object, draw: object, noun: str, prompt_embeds: torch.Tensor, seed: int) -> object:
-        alone.append(seed)
-        return draw_alone(find, draw, noun, prompt_embeds, seed)  # type: ignore[arg-type]
+    def count(find: Find, draw: Draw, nouns: list[str], prompt_embeds: torch.Tensor, seeds: list[int]) -> list[Drawn]:
+        alone.extend(seeds)
+        return draw_alone(find, draw, nouns, prompt_embeds, seeds)
 
     monkeypatch.setattr(staging, "draw_alone", count)
     run_stages("mix", "finetune")

@@ -26,8 +26,10 @@ from vd_core.settings import Sampling
 TRIES = 3
 """How often a subject is drawn alone until it is found in what was drawn."""
 
-Draw = Callable[[torch.Tensor, int], torch.Tensor]
-"""(the embeddings `[2, length, width]` of the empty prompt and of a subject's own, a seed) to a clip `[f, 3, h, w]` in [-1, 1]; a picture is a clip of one frame."""
+Draw = Callable[[torch.Tensor, list[int]], torch.Tensor]
+"""(the embeddings `[n + 1, length, width]` of the empty prompt and of subjects' own, their seeds) to clips `[n, f, 3, h, w]` in [-1, 1]; a picture is a clip of one frame."""
+Drawn = tuple[np.ndarray, Alone | None]
+"""A subject's clip of uint8 `[f, h, w, 3]`, and where it stands in it, if it was found."""
 
 
 @dataclass(frozen=True)
@@ -42,15 +44,15 @@ class Director:
 def draw_picture_with(base: Base, sampling: Sampling) -> Draw:
     """Subjects alone in single pictures."""
 
-    def draw(prompt_embeds: torch.Tensor, seed: int) -> torch.Tensor:
-        return decode(base, generate_latents(base, prompt_embeds, [seed], sampling.num_inference_steps, sampling.guidance_scale))
+    def draw(prompt_embeds: torch.Tensor, seeds: list[int]) -> torch.Tensor:
+        return decode(base, generate_latents(base, prompt_embeds, seeds, sampling.num_inference_steps, sampling.guidance_scale))[:, None]
 
     return draw
 
 
 def draw_clip_with(generate: Callable[..., torch.Tensor]) -> Draw:
-    """Subjects alone in clips of a generator (`vd_core.generation.customised`)."""
-    return lambda prompt_embeds, seed: generate(prompt_embeds, [seed])[0]
+    """Subjects alone in clips of a generator (`vd_core.generation.customised`), one after the other."""
+    return lambda prompt_embeds, seeds: torch.cat([generate(prompt_embeds[[0, 1 + i]], [seed]) for i, seed in enumerate(seeds)])
 
 
 def embed_alone(base: Base, subjects: list[Subject], scenes: list[Scene]) -> list[torch.Tensor | None]:
@@ -62,30 +64,38 @@ def set_stages(base: Base, director: Director, draw: Draw, guides: Guides, seeds
     """The guides of clips, one a seed, each with its own stage; unchanged if one has nobody to be drawn alone. Who walks out of a box takes it along."""
     if guides.regions is None or not (alone := [own for own in guides.alone or () if own is not None]) or len(alone) < len(seeds):
         return guides
-    boxes, latents = guides.regions.boxes.clone(), []
-    for i, (own, seed) in enumerate(zip(alone, seeds, strict=True)):
-        drawn = [
-            draw_alone(director.find, draw, s.class_noun, own[[0, 1 + k]], seed_for("alone", seed, k))
-            for k, s in enumerate(director.subjects)
-        ]
-        frames = len(drawn[0][0])
-        canvas, gone = lay_out(drawn, boxes[i, :, :frames].cpu().numpy())
+    boxes, latents, count = guides.regions.boxes.clone(), [], len(director.subjects)
+    own_seeds = [seed_for("alone", seed, k) for seed in seeds for k in range(count)]
+    texts = torch.cat([alone[0][:1], *(own[1:] for own in alone)])
+    drawn = draw_alone(director.find, draw, [s.class_noun for s in director.subjects] * len(seeds), texts, own_seeds)
+    for i in range(len(seeds)):
+        own = drawn[i * count : (i + 1) * count]
+        frames = len(own[0][0])
+        canvas, gone = lay_out(own, boxes[i, :, :frames].cpu().numpy())
         boxes[i, :, :frames] = torch.from_numpy(gone).to(boxes)
         latents.append(encode_pictures(base.vae, [Image.fromarray(frame) for frame in canvas], None).mean)
+    if base.low_vram:
+        base.let_go("vae")  # the U-Net needs its room
     moved = boxes if latents[0].shape[0] == boxes.shape[2] else guides.regions.boxes
     return replace(guides, regions=replace(guides.regions, boxes=moved), stage=Stage(torch.stack(latents), director.share))
 
 
-def draw_alone(find: Find, draw: Draw, noun: str, prompt_embeds: torch.Tensor, seed: int) -> tuple[np.ndarray, Alone | None]:
-    """A subject's clip of uint8 `[f, h, w, 3]`, and where it stands in it; the last of TRIES clips and None if it is found in none."""
+def draw_alone(find: Find, draw: Draw, nouns: list[str], prompt_embeds: torch.Tensor, seeds: list[int]) -> list[Drawn]:
+    """Subjects drawn alone, one a noun and seed; who is not found is drawn again, TRIES times in all."""
+    drawn: dict[int, Drawn] = {}
+    left = list(range(len(seeds)))
     for k in range(TRIES):
-        clip = np.stack([np.array(picture) for picture in to_pictures(draw(prompt_embeds, seed_for("try", seed, k)))])
-        if alone := see_alone(clip, [find(frame, noun) for frame in clip]):
-            return clip, alone
-    return clip, None
+        clips = draw(prompt_embeds[[0, *(1 + i for i in left)]], [seed_for("try", seeds[i], k) for i in left])
+        for i, frames in zip(left, clips, strict=True):
+            clip = np.stack([np.array(picture) for picture in to_pictures(frames)])
+            drawn[i] = clip, see_alone(clip, [find(frame, nouns[i]) for frame in clip])
+        left = [i for i in left if drawn[i][1] is None]
+        if not left:
+            break
+    return [drawn[i] for i in range(len(seeds))]
 
 
-def lay_out(drawn: list[tuple[np.ndarray, Alone | None]], boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def lay_out(drawn: list[Drawn], boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """All subjects in one clip and their boxes (`set_stage`); the first one's own clip if none was found."""
     alone = [own for _, own in drawn]
     return set_stage(alone, boxes) if any(alone) else (drawn[0][0], boxes)
