@@ -1,6 +1,7 @@
 """What `make beyond` writes: metrics/beyond.json, and the tables in docs/regions.md and the README."""
 
 import json
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -64,19 +65,22 @@ def build_report(figures: Found) -> dict[str, Any]:
     for figure, arms in figures.items():
         described = {arm: describe(values) for arm, values in arms.items()}
         goal = {"goal": GOALS[figure]} if figure in GOALS else {}
-        report[figure] = {**described[beyond_arm(figure)], "plain": described[PLAIN], **goal, "arms": described}
+        report[figure] = {**described[beyond_arm(figure, described)], "plain": described[PLAIN], **goal, "arms": described}
     return report
 
 
-def beyond_arm(figure: str) -> str:
-    """The arm that is held against plain VideoDreamer."""
-    return ALONE if is_of_crowds(figure) or figure in BY_ALONE else PLACED
+def beyond_arm(figure: str, arms: Container[str]) -> str:
+    """The arm that is held against plain VideoDreamer; one that was not measured yet gives way to what was before it."""
+    if is_of_crowds(figure):
+        return ALONE if ALONE in arms else "regions in training"
+    return ALONE if figure in BY_ALONE and ALONE in arms else PLACED
 
 
 def crowds_table(report: dict[str, Any]) -> str:
     """docs/regions.md's table of crowds: a row an arm."""
     figures = [f for f in report if is_of_crowds(f)]
-    rows = [[arm, *(cell(report[f]["arms"][arm]) for f in figures)] for arm in (*ARMS, *CEILINGS)]
+    own = [report[f]["arms"] for f in figures]
+    rows = [[arm, *(cell(arms[arm]) if arm in arms else "" for arms in own)] for arm in (*ARMS, *CEILINGS)]
     return as_table(["", *(f.replace("_", " ") for f in figures)], rows)
 
 
