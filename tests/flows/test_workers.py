@@ -5,8 +5,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pytest
-
 from flows.workers import compute, started, stop
 from tests.helpers.clusters import wait_until
 from vd_core.errors import InputError
