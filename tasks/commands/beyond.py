@@ -28,6 +28,7 @@ from vd_core.settings import Sampling
 from vd_core.studies.beyond import ARMS, Arm, Plan, Rows, Trained, draw_truth, finetune, load_plan, read_crowd, run_crowd, run_known
 from vd_core.studies.beyond_attributes import read_drawn_attributes, run_attributes
 from vd_core.studies.beyond_clips import read_drawn_actions, run_actions, run_events, run_long, run_zero_motion
+from vd_core.studies.beyond_picks import refinetune
 from vd_core.studies.toys import Jury, Toys, load_jury
 
 PLAN = Path("benchmarks/beyond.yaml")
@@ -60,20 +61,31 @@ def keep(key: dict[str, Any], make: Callable[[Path], Rows]) -> Rows:
 
 
 def settings_of(merged: Merged, trained: Trained) -> Any:
-    """The preset's finetuning, through regions where that is wanted."""
+    """The preset's finetuning, through regions where that is wanted; on picks as many steps as HLR has."""
     own = merged.finetune
+    if trained == "picks":
+        return replace(own, schedule=replace(own.schedule, steps=merged.hlr.steps))
     return replace(own, disen_mix=replace(own.disen_mix, regions=trained == "regions"))
 
 
 def train_once(base: Path, plan: Plan, toys: Toys, trained: Trained, weights: str) -> Path:
     """The folder of a finetuning's weights, made unless they stand. `weights` is a hash of the base's and of the code."""
     merged = merge_study("toybox", {}, len(toys), plan.training_seed)
-    settings, cutouts = settings_of(merged, trained), 0 if trained == "strips" else plan.cutouts
-    about = {"settings": asdict(settings), "strips": merged.mix.count, "cutouts": cutouts, "toys": toys, "weights": weights}
+    settings, strips, cutouts = settings_of(merged, trained), merged.mix.count, 0 if trained == "strips" else plan.cutouts
+    about = {"settings": asdict(settings), "strips": strips, "cutouts": cutouts, "toys": toys, "weights": weights}
+    if trained != "picks":
+        return place_once(about, lambda target: finetune(base, load_jury(base), toys, settings, strips, cutouts, target))
+    before, sampling = train_once(base, plan, toys, "strips", weights), Sampling(plan.num_inference_steps, merged.sampling.guidance_scale)
+    about |= {"before": before.name, "candidates": plan.candidates, "picks": plan.picks, "sampling": asdict(sampling)}
+    return place_once(about, lambda target: refinetune(base, load_jury(base), toys, settings, plan, sampling, before, target))
+
+
+def place_once(about: dict[str, Any], train: Callable[[Path], None]) -> Path:
+    """The folder that `train` fills with weights, unless all that decides them is as it was."""
     target = CACHE / "beyond" / "finetunings" / fingerprint_of(about, [])[:16]
     if not (target / "done").exists():
         target.mkdir(parents=True, exist_ok=True)
-        finetune(base, load_jury(base), toys, settings, merged.mix.count, cutouts, target)
+        train(target)
         shutil.rmtree(target / "progress", ignore_errors=True)
         (target / "done").touch()
     return target

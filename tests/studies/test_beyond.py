@@ -10,6 +10,7 @@ import torch
 
 from tasks.commands.beyond import ARMS_OF_PAIRS, OF_PAIRS, PLAN, keep_rows, settings_of
 from tasks.commands.beyond_report import ALONE, GOALS, PLACED, build_report, collect, describe, write_report
+from tasks.shared.params import Hlr
 from tests.helpers.imports import ROOT
 from tests.helpers.training import make_settings
 from vd_core.customisation.weights import LORA_FILE
@@ -17,6 +18,7 @@ from vd_core.settings import Sampling
 from vd_core.studies.beyond import ARMS, draw_truth, finetune, load_plan, read_crowd, run_crowd
 from vd_core.studies.beyond_attributes import choose_wearers, read_drawn_attributes, read_wearers, run_attributes
 from vd_core.studies.beyond_clips import in_order, read_drawn_actions, run_actions, run_long, run_zero_motion
+from vd_core.studies.beyond_picks import refinetune
 from vd_core.studies.toys import Jury, load_jury
 from vd_core.toybox.world.draw import draw_scene
 from vd_core.toybox.world.scenes import HELD_OUT, Scene, Toy
@@ -84,13 +86,26 @@ def test_arms_draw_from_the_same_noise_and_differ(base_folders: dict[str, Path],
         )
         assert len(rows) == 2 and set(rows[0]) == {"bound", "present", "binding"}
         sheets[name] = sheet.read_bytes()
+    few = replace(small, candidates=2, picks=1)
+    (tmp_path / "again").mkdir()
+    refinetune(
+        base_folders[kind],
+        jury,
+        TOYS,
+        make_settings(schedule={"steps": 1}),
+        few,
+        Sampling(4, 4.0),
+        tmp_path / "weights",
+        tmp_path / "again",
+    )
+    assert (tmp_path / "again" / LORA_FILE).read_bytes() != (tmp_path / "weights" / LORA_FILE).read_bytes()
     assert sheets["plain"] == sheets["plain again"]
     assert len({sheets[name] for name in ("plain", "regions in sampling", ALONE)}) == 3
 
 
 def test_the_report_names_the_best_arm_and_plain() -> None:
     plan = load_plan(ROOT / PLAN)
-    crowd = {arm: [{"bound": v, "present": 1.0, "binding": v}] * 4 for arm, v in zip(ARMS, (0.25, 0.5, 0.5, 0.75, 1.0), strict=True)}
+    crowd = {arm: [{"bound": v, "present": 1.0, "binding": v}] * 4 for arm, v in zip(ARMS, (0.25, 0.5, 0.5, 0.75, 1.0, 0.5), strict=True)}
     pair = {kind: {"plain": [{kind: 0.0}] * 2, PLACED: [{kind: 0.75}] * 2, ALONE: [{kind: 0.9}] * 2} for kind in OF_PAIRS}
     found = {name: {"crowd": crowd} for name in plan.crowds} | dict.fromkeys(plan.pairs, pair)
     report = build_report(collect(found, plan))
@@ -137,9 +152,10 @@ def test_intervals_are_over_combinations() -> None:
 @pytest.mark.parametrize(("trained", "regions"), [("strips", False), ("cutouts", False), ("regions", True)])
 def test_only_one_arm_trains_through_regions(trained: str, regions: bool) -> None:
     class Merged:
-        finetune = make_settings()
+        finetune, hlr = make_settings(), Hlr(candidates=1, related_prompts=(), min_picks=1, steps=7)
 
     assert settings_of(Merged, trained).disen_mix.regions == regions
+    assert settings_of(Merged, "picks").schedule.steps == 7
 
 
 @pytest.mark.slow

@@ -32,8 +32,8 @@ from vd_core.toybox.world.scenes import BACKGROUNDS, Toy
 from vd_core.toybox.world.scenes import Scene as Drawing
 from vd_core.training.loop import Progress
 
-Trained = Literal["strips", "cutouts", "regions"]
-"""What a finetuning learns from: strips alone (VideoDreamer's own), cut-outs too, cut-outs through their regions too."""
+Trained = Literal["strips", "cutouts", "regions", "picks"]
+"""What a finetuning learns from: strips alone (VideoDreamer's own), cut-outs too, cut-outs through their regions too; strips and then the best candidates (III-D)."""
 Rows = list[dict[str, float]]
 
 
@@ -59,6 +59,7 @@ ARMS = {
     "regions in sampling": Arm("cutouts", True, True),
     "regions in training": Arm("regions", True, True),
     "each drawn alone first": Arm("strips", True, True, STAGED),
+    "re-finetuned on the best of these": Arm("picks", False, False),
 }
 
 
@@ -70,6 +71,8 @@ class Plan:
     cutouts: int
     num_inference_steps: int
     pictures: int
+    candidates: int
+    picks: int
     clips: int
     places: list[str]
     actions: list[list[tuple[str, str]]]
@@ -140,11 +143,19 @@ def draw_scenes(
 
 
 def draw_crowd(base: Base, jury: Jury, subjects: list[Subject], plan: Plan, arm: Arm, sampling: Sampling) -> list[Image.Image]:
-    """Pictures of all subjects at the plan's places, the same seeds for all arms; placed ones in every layout in turn."""
-    places = [plan.places[i % len(plan.places)] for i in range(plan.pictures)]
-    seeds, layouts = [seed_for("crowd", i) for i in range(plan.pictures)], count_layouts(len(subjects), IN_A_ROW)
-    scenes = [Scene(place, {s.name: "" for s in subjects} if arm.placed else {}, None, False, ()) for place in places]
-    boxes = [place_automatically(len(subjects), i // len(plan.places) % layouts, IN_A_ROW) for i in range(plan.pictures)]
+    """Pictures of all subjects at the plan's places, the same seeds for all arms."""
+    seeds = [seed_for("crowd", i) for i in range(plan.pictures)]
+    return draw_together(base, jury, subjects, plan.places, seeds, arm, sampling)
+
+
+def draw_together(
+    base: Base, jury: Jury, subjects: list[Subject], places: list[str], seeds: list[int], arm: Arm, sampling: Sampling
+) -> list[Image.Image]:
+    """A picture of all subjects for each seed, at the places in turn; placed ones in every layout in turn."""
+    count, actions = len(subjects), {s.name: "" for s in subjects} if arm.placed else {}
+    layouts = count_layouts(count, IN_A_ROW)
+    scenes = [Scene(places[i % len(places)], actions, None, False, ()) for i in range(len(seeds))]
+    boxes = [place_automatically(count, i // len(places) % layouts, IN_A_ROW) for i in range(len(seeds))]
     return draw_scenes(base, jury, subjects, scenes, boxes, seeds, arm, sampling)
 
 
