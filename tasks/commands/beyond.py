@@ -71,7 +71,7 @@ def settings_of(merged: Merged, trained: Trained) -> Any:
 def train_once(base: Path, plan: Plan, toys: Toys, trained: Trained, weights: str) -> Path:
     """The folder of a finetuning's weights, made unless they stand. `weights` is a hash of the base's and of the code."""
     merged = merge_study("toybox", {}, len(toys), plan.training_seed)
-    settings, strips, cutouts = settings_of(merged, trained), merged.mix.count, 0 if trained == "strips" else plan.cutouts
+    settings, strips, cutouts = settings_of(merged, trained), merged.mix.count, plan.cutouts if trained in ("cutouts", "regions") else 0
     about = {"settings": asdict(settings), "strips": strips, "cutouts": cutouts, "toys": toys, "weights": weights}
     if trained != "picks":
         return place_once(about, lambda target: finetune(base, load_jury(base), toys, settings, strips, cutouts, target))

@@ -111,6 +111,7 @@ def test_both_generators_draw_on_from_it(base: Base) -> None:
         for find in (find_middle, find_nothing):
             guides = set_stages(base, Director(find, SUBJECTS, 0.4), draw, plain, [7])
             assert guides.stage is not None and guides.stage.latents.shape[:2] == (1, staged)
+            assert guides.of([0]).stage is not None
             made, at_once = generate(embeds, [7], guides), generate(embeds, [7], plain)
             assert made.shape == at_once.shape and float((made - at_once).abs().max()) > 1e-2
         nobody = replace(plain, alone=None)

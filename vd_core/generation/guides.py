@@ -53,7 +53,9 @@ class Guides:
     def of(self, clips: list[int]) -> "Guides":
         """Those of some of the clips, in their order."""
         alone = self.alone and [self.alone[clip] for clip in clips]
-        return Guides(self.regions and self.regions.of(clips), [self.moves[clip] for clip in clips], alone)
+        return Guides(
+            self.regions and self.regions.of(clips), [self.moves[clip] for clip in clips], alone, self.stage and self.stage.of(clips)
+        )
 
 
 def enter(

@@ -15,14 +15,13 @@ SEEN_SIDE = 1333
 
 def find_subject(judges: Judges, picture: Image.Image, class_noun: str) -> tuple[float, float, float, float] | None:
     """The surest box of the noun, (left, top, right, bottom) in the picture's pixels; None if nothing is found."""
-    noun, scale = known_noun(judges.labels, class_noun), max(1.0, max(picture.size) / SEEN_SIDE)
+    scale = max(1.0, max(picture.size) / SEEN_SIDE)
     seen = picture.resize((round(picture.width / scale), round(picture.height / scale))) if scale > 1 else picture
-    found = detect(judges, torch.from_numpy(np.array(seen)).permute(2, 0, 1)[None].float() / 255)[0]
-    for box, label in zip(found["boxes"].tolist(), found["labels"].tolist(), strict=True):
-        if judges.labels[label] == noun:
-            left, top, right, bottom = (v * scale for v in box)
-            return left, top, right, bottom
-    return None
+    boxes = find_with(judges)(np.array(seen), class_noun)
+    if not len(boxes):
+        return None
+    left, top, right, bottom = (v * scale for v in boxes[0].tolist())
+    return left, top, right, bottom
 
 
 def find_with(judges: Judges) -> Find:
