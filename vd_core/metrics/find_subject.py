@@ -14,7 +14,9 @@ SEEN_SIDE = 1333
 
 
 def find_subject(judges: Judges, picture: Image.Image, class_noun: str) -> tuple[float, float, float, float] | None:
-    """The surest box of the noun, (left, top, right, bottom) in the picture's pixels; None if nothing is found."""
+    """The surest box of the noun, (left, top, right, bottom) in the picture's pixels; None if nothing is found, or if the detector lacks the noun."""
+    if known_noun(judges.labels, class_noun) is None:
+        return None
     scale = max(1.0, max(picture.size) / SEEN_SIDE)
     seen = picture.resize((round(picture.width / scale), round(picture.height / scale))) if scale > 1 else picture
     boxes = find_with(judges)(np.array(seen), class_noun)
@@ -25,7 +27,7 @@ def find_subject(judges: Judges, picture: Image.Image, class_noun: str) -> tuple
 
 
 def find_with(judges: Judges) -> Find:
-    """A finder: the judges' detections."""
+    """A finder: the judges' detections of a noun, the surest first; all of them without a noun, and of one that the detector lacks."""
 
     def find(picture: np.ndarray, noun: str | None) -> np.ndarray:
         found = detect(judges, torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float() / 255)[0]
