@@ -25,7 +25,7 @@ Rates = dict[str, list[PositiveFloat]]
 Steps = dict[str, list[PositiveInt]]
 """Optimizer steps by variant, ascending."""
 About = DrawnSubject | PhotographedSubject
-Where = Literal["everywhere", "pairs", "triples", "ablated", "ablated_and_triples"]
+Where = Literal["everywhere", "pairs", "triples", "ablated"]
 Several = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
@@ -225,7 +225,4 @@ def select_part(edition: Edition, profile: ProfilePlan) -> Selection:
 
 def is_run(where: Where, combination: str, subjects: int, own: EditionPlan) -> bool:
     """Whether a variant that is run there is run on a combination of so many subjects."""
-    ablated, triple = combination in own.ablated, subjects == 3
-    return {"everywhere": True, "pairs": subjects == 2, "triples": triple, "ablated": ablated, "ablated_and_triples": ablated or triple}[
-        where
-    ]
+    return {"everywhere": True, "pairs": subjects == 2, "triples": subjects == 3, "ablated": combination in own.ablated}[where]

@@ -7,7 +7,7 @@ from vd_core.studies.claims import Table
 METHODS = {
     **{v: v for v in ("disen_mix", "dreambooth", "custom_diffusion", "svdiff")},
     **dict.fromkeys(("disen_mix_hlr", "without_stitch_prompt", "without_visual_embedding", "without_weak_denoising"), "disen_mix"),
-    **dict.fromkeys(("without_either", "without_either_hlr"), "disen_mix"),
+    **dict.fromkeys(("without_either", "without_either_hlr", "larger_weak_denoising", "full_weak_denoising"), "disen_mix"),
 }
 FIGURES = ("subject_fidelity", "text_fidelity", "stitch_score", "temporal_consistency")
 KINDS = (("pictures", "both"), ("pictures", "bare"), ("text2video_zero", "both"), ("animatediff", "both"))

@@ -71,14 +71,15 @@ def test_a_picture_has_no_figures_over_time(jury: Jury) -> None:
 
 
 def test_the_plan_has_every_method_on_every_combination(plan: Study) -> None:
-    """15 combinations; the paper's ablations on all pairs, HLR on the triples; bare prompts from seeds of their own."""
+    """15 combinations, two finetunings of the methods; the paper's ablations on all pairs, HLR on the triples; bare prompts from seeds of their own."""
     counts = Counter(c.name for c in plan.cells)
-    assert {v for v, n in counts.items() if n == 15} == {"dreambooth", "custom_diffusion", "svdiff", "disen_mix"}
-    assert counts["without_either"] == 7
+    assert {v for v, n in counts.items() if n == 15} == {"dreambooth", "custom_diffusion", "svdiff", "disen_mix", "without_either"}
     assert {v for v, n in counts.items() if n == 3} == {"disen_mix_hlr", "without_either_hlr"}
-    assert {v for v, n in counts.items() if n == 12} == {"without_weak_denoising", "without_stitch_prompt", "without_visual_embedding"}
+    ablations = {"without_weak_denoising", "without_stitch_prompt", "without_visual_embedding"}
+    assert {v for v, n in counts.items() if n == 12} == ablations | {"larger_weak_denoising", "full_weak_denoising"}
     variants = {c.name: c.variant for c in plan.cells}
-    assert all(c.generators == ("pictures",) for c in plan.cells)
+    assert all(c.generators == ("pictures",) for c in plan.cells) and plan.training_seeds == (0, 1)
+    assert {v for v, own in variants.items() if own.training_seeds is None} == {"dreambooth", "custom_diffusion", "svdiff", "disen_mix"}
     kinds = {p.kind: [q for q in plan.prompts if q.kind == p.kind] for p in plan.prompts}
     assert {k: len(own) for k, own in kinds.items()} == {"action": 6, "background": 8, "both": 16, "bare": 1}
     assert plan.seeds_of(kinds["bare"][0]) == tuple(range(12)) and plan.seeds_of(kinds["both"][0]) == (0,)

@@ -134,6 +134,12 @@ CLAIMS: dict[str, Claim] = {
     **stitch_claims(PICTURES),
     "C10": Claim("without f_j CLIP-T falls", PICTURES, TEXT, Side(OURS), Side(("without_visual_embedding",))),
     "C11": Claim("without L3 subject fidelity falls", PICTURES, FIDELITY, Side(OURS), Side(("without_weak_denoising",))),
+    **{
+        f"C11 lambda {weight}": Claim(
+            f"lambda {weight}: without L3 subject fidelity falls", PICTURES, FIDELITY, Side((v,)), Side(("without_weak_denoising",))
+        )
+        for weight, v in (("0.1", "larger_weak_denoising"), ("1", "full_weak_denoising"))
+    },
     **unguarded_claims(PICTURES),
     "C10 unguarded": Claim(
         "without P_N: CLIP-T falls without f_j", PICTURES, TEXT, Side(("without_stitch_prompt",)), Side(("without_either",))
