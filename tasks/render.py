@@ -9,7 +9,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from tasks.shared.command import replaced_folder, run_stage
-from tasks.shared.judging import open_judges, open_picture_judge, require_judges
+from tasks.shared.directing import hire_director
+from tasks.shared.judging import open_picture_judge, require_judges
 from tasks.shared.locating import require
 from tasks.shared.opening import open_base
 from tasks.shared.paths import run_folder
@@ -23,14 +24,13 @@ from vd_core.files import write_json
 from vd_core.generation.customised import Generate, customise_animatediff, customise_text2video_zero
 from vd_core.generation.guides import Guides, build_guides
 from vd_core.generation.layouts import place_automatically
-from vd_core.generation.staging import Director, draw_clip_with, draw_picture_with, embed_alone, set_stages
+from vd_core.generation.staging import draw_clip_with, draw_picture_with, embed_alone, set_stages
 from vd_core.inputs.clip_motion import find_motion
 from vd_core.inputs.clips import save_frames
 from vd_core.inputs.pictures import contact_sheet, to_pictures
 from vd_core.inputs.prompts import plain_prompt
 from vd_core.inputs.scenes import Scene, read_scene, spoken_prompt, whole_prompt
 from vd_core.inputs.subjects import Subject
-from vd_core.metrics.find_subject import find_with
 from vd_core.seeds import seed_for
 from vd_core.settings import Sampling
 
@@ -60,7 +60,7 @@ def render(section: RenderSection, name: str) -> None:
             guides = guide(generator, base, prepared.subjects, scenes, name, section)
             if section.regions.staged:
                 guides = replace(guides, alone=embed_alone(base, prepared.subjects, scenes))
-                generate = set_up(generator, base, generate, prepared.subjects, section)
+                generate = set_up(name, generator, base, generate, prepared.subjects, section)
             base.let_go("text_encoder")
             seeds = [seed_for("clip", generator, section.seed, i, k) for i in range(len(prompts)) for k in range(tries)]
             clips = generate_batches(generate, prompt_embeds, seeds, guides, clips_at_once(base, frames_of(generator, section)))
@@ -88,11 +88,16 @@ def customise(generator: str, base: Base, folder: Path, section: RenderSection) 
     )
 
 
-def set_up(generator: str, base: Base, generate: Generate, subjects: list[Subject], section: RenderSection) -> Generate:
-    """The generator, which draws every subject of a clip with regions alone first: in a clip of its own, or for Text2Video-Zero, which moves its first frame, a picture."""
-    director = Director(find_with(open_judges(section.judging, section.device, subjects)), subjects, section.regions.staged)
+def set_up(name: str, generator: str, base: Base, generate: Generate, subjects: list[Subject], section: RenderSection) -> Generate:
+    """The generator, which draws every subject of a clip with regions alone first: in a clip of its own, or for Text2Video-Zero, which moves its first frame, a picture.
+
+    Where the clip's things carry AnimateDiff's boxes, a subject is one frame of its clip: else it would move twice.
+    """
+    animated = generator == "animatediff"
+    held = animated and section.render.motion_from_clip
+    director = hire_director(name, section.judging, section.device, subjects, section.regions, held)
     sampling = Sampling(section.render.num_inference_steps, section.sampling.guidance_scale)
-    draw = draw_clip_with(generate) if generator == "animatediff" else draw_picture_with(base, sampling)
+    draw = draw_clip_with(generate) if animated else draw_picture_with(base, sampling)
 
     def direct(prompt_embeds: torch.Tensor, seeds: list[int], guides: Guides) -> torch.Tensor:
         return generate(prompt_embeds, seeds, guides=set_stages(base, director, draw, guides, seeds))
@@ -106,13 +111,12 @@ def frames_of(generator: str, section: RenderSection) -> int:
 
 
 def guide(generator: str, base: Base, subjects: list[Subject], scenes: list[Scene], name: str, section: RenderSection) -> Guides:
-    """The regions, events and moves of a generator's clips, one a scene; the reference clip moves Text2Video-Zero's, if that is wanted."""
+    """The regions, events and moves of a generator's clips, one a scene; the reference clip moves them, if that is wanted."""
     frames, chosen = frames_of(generator, section), section.regions
     layouts = [place_automatically(len(subjects), 0, chosen.most_in_a_row)] * len(scenes)
-    if generator == "animatediff":
-        return build_guides(base, subjects, scenes, layouts, frames, chosen.repeat)
     motion = find_motion(read_clip(name), len(subjects)).spread_over(frames) if section.render.motion_from_clip else None
-    return build_guides(base, subjects, scenes, layouts, frames, chosen.repeat, section.render.motion_field_strength, motion)
+    strength = section.render.motion_field_strength if generator == "text2video_zero" else None
+    return build_guides(base, subjects, scenes, layouts, frames, chosen.repeat, strength, motion)
 
 
 def generate_batches(

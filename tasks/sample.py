@@ -6,7 +6,8 @@ import torch
 from PIL import Image
 
 from tasks.shared.command import replaced_folder, run_stage
-from tasks.shared.judging import open_judges, open_picture_judge, require_judges
+from tasks.shared.directing import hire_director
+from tasks.shared.judging import open_picture_judge, require_judges
 from tasks.shared.opening import open_base
 from tasks.shared.paths import picks_path, run_folder
 from tasks.shared.picks import describe_scores, read_candidates
@@ -20,12 +21,11 @@ from vd_core.files import sha256_of, write_json
 from vd_core.generation.guides import Guides, build_guides
 from vd_core.generation.layouts import count_layouts, place_automatically
 from vd_core.generation.pictures import generate_latents, show
-from vd_core.generation.staging import Director, draw_picture_with, embed_alone, set_stages
+from vd_core.generation.staging import draw_picture_with, embed_alone, set_stages
 from vd_core.inputs.captioned import captioned_sheet
 from vd_core.inputs.prompts import plain_prompt, scene_prompt
 from vd_core.inputs.scenes import Scene
 from vd_core.inputs.subjects import Subject
-from vd_core.metrics.find_subject import find_with
 from vd_core.seeds import seed_for
 
 
@@ -45,7 +45,7 @@ def sample(section: SampleSection, name: str) -> None:
     prompt_embeds = embed_prompts(base, prompts)
     guides = guide_candidates(base, subjects, [related[i % len(related)] for i in range(count)], section)
     base.let_go("text_encoder")
-    pictures = draw_candidates(base, prompt_embeds, seeds, guides, section, subjects)
+    pictures = draw_candidates(name, base, prompt_embeds, seeds, guides, section, subjects)
     base.let_go("vae")
     judge = open_picture_judge(name, section.judging, section.device, prepared.subjects)
     figures = [judge(picture=p, prompt=plain_prompt(q, subjects)) for p, q in zip(pictures, prompts, strict=True)]
@@ -80,12 +80,18 @@ def guide_candidates(base: Base, subjects: list[Subject], places: list[str], sec
 
 
 def draw_candidates(
-    base: Base, prompt_embeds: torch.Tensor, seeds: list[int], guides: Guides | None, section: SampleSection, subjects: list[Subject]
+    name: str,
+    base: Base,
+    prompt_embeds: torch.Tensor,
+    seeds: list[int],
+    guides: Guides | None,
+    section: SampleSection,
+    subjects: list[Subject],
 ) -> list[Image.Image]:
     """A picture a seed."""
     sampling = section.sampling
     if guides and guides.alone:
-        director = Director(find_with(open_judges(section.judging, section.device, subjects)), subjects, section.regions.staged)
+        director = hire_director(name, section.judging, section.device, subjects, section.regions)
         guides = set_stages(base, director, draw_picture_with(base, sampling), guides, seeds)
     regions, stage = (guides.regions, guides.stage) if guides else (None, None)
     latents = generate_latents(base, prompt_embeds, seeds, sampling.num_inference_steps, sampling.guidance_scale, regions, stage)

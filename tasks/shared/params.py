@@ -134,6 +134,7 @@ class Regions(Section):
     layouts: Annotated[int, Field(ge=0)]
     most_in_a_row: PositiveInt
     staged: Annotated[float, Field(ge=0, lt=1)]
+    takes: PositiveInt
 
 
 class Motion(Section):

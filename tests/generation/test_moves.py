@@ -11,7 +11,7 @@ from vd_core.bases.encode import embed_prompts
 from vd_core.bases.stable_diffusion import Base
 from vd_core.generation.guides import Guides, build_guides
 from vd_core.generation.layouts import place_automatically
-from vd_core.generation.moves import Moves, carry_boxes, center_paths, move_latents, moves_of_boxes, moves_of_clip
+from vd_core.generation.moves import Moves, carry_boxes, center_paths, make_room, move_latents, moves_of_boxes, moves_of_clip
 from vd_core.generation.text2video_zero import find_sources, generate_text2video_zero, move_clip, shift_latents
 from vd_core.generation.unet import unroll
 from vd_core.inputs.clip_motion import ClipMotion, Thing, about_center, find_motion, fit_similarity
@@ -156,6 +156,39 @@ def test_paths_are_centered_on_the_boxes_and_what_stays_is_not_moved() -> None:
     assert middle == pytest.approx([0.4, 0.3, 0.175], abs=1e-6)  # the last box is cut off at the picture's edge
     nothing = ClipMotion((), np.zeros((3, 2)))
     assert torch.equal(center_paths(BOXES, nothing), BOXES)
+
+
+def test_boxes_leave_room_for_the_ways_of_their_things() -> None:
+    """Nothing is cut off at the picture's edges, and nobody changes sides; a longer way than half of the picture is not made room for."""
+    away = np.repeat(np.float64([[[1, 0, 0], [0, 1, 0]]]), 3, 0)
+    away[:, :, 2] = [(0, 0), (-0.2, -0.3), (0.1, 0)]
+    thing = Thing((0.1, 0.3, 0.4, 0.9), away)
+    motion = ClipMotion((thing, thing), np.zeros((3, 2)))
+    boxes = make_room(BOXES, motion)
+    torch.testing.assert_close(boxes, torch.tensor([[0.2, 0.475, 0.55, 1.0], [0.55, 0.475, 0.9, 1.0]]))
+    carried = carry_boxes(moves_of_clip(boxes, motion))
+    assert carried[..., [0, 1]].amin((0, 1)).tolist() == pytest.approx([0, 0.175]) and carried[..., 2].max() == pytest.approx(1)
+    torch.testing.assert_close(carried[..., 2:] - carried[..., :2], torch.tensor([0.35, 0.525]).expand(2, 3, 2))
+    far = ClipMotion((replace(thing, matrices=away * 5),), np.zeros((3, 2)))
+    assert (make_room(BOXES, far)[:, 2:] - make_room(BOXES, far)[:, :2]).tolist() == [[0.25, 0.375]] * 2
+    assert torch.equal(make_room(BOXES, ClipMotion((), np.zeros((3, 2)))), BOXES)
+
+
+@pytest.mark.parametrize("kind", ["sd1"], indirect=True)
+def test_animatediffs_boxes_go_the_clips_ways_and_carry_no_latents(base: Base) -> None:
+    subjects = [Subject("dog", "dog", "sks", None)]
+    away = np.repeat(np.float64([[[1, 0, 0], [0, 1, 0]]]), 3, 0)
+    away[:, 0, 2] = (0, 0.1, 0.2)
+    motion = ClipMotion((Thing((0.1, 0.3, 0.4, 0.9), away),), np.zeros((3, 2)))
+    scene, layout = read_scene({"scene": "in the snow", "subjects": {"dog": ""}}), place_automatically(1)
+    guides = build_guides(base, subjects, [scene], [layout], 3, False, None, motion)
+    assert guides.moves == [None] and guides.regions is not None
+    assert guides.regions.boxes[0, 0, :, 0].tolist() == pytest.approx([0, 0.1, 0.2])
+    own = read_scene({"scene": "in the snow", "subjects": {"dog": ""}, "layout": {"dog": [[0, 0.2, 0.5, 1], [0.2, 0.2, 0.7, 1]]}})
+    moved = build_guides(base, subjects, [own], [layout], 3, False, None, motion)
+    assert moved.regions is not None and moved.regions.boxes[0, 0, :, 0].tolist() == pytest.approx([0, 0.1, 0.2])
+    assert moved.regions.boxes[0, 0, 0].tolist() == pytest.approx([0, 0.2, 0.5, 1])  # boxes that say their own way keep it
+    assert build_guides(base, subjects, [read_scene("in the snow")], [layout], 3, False, None, motion).regions is None
 
 
 @pytest.mark.parametrize("kind", ["sd1"], indirect=True)

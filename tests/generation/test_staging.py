@@ -87,9 +87,31 @@ def test_who_is_not_found_is_drawn_again() -> None:
     def find(picture: np.ndarray, noun: str | None) -> np.ndarray:
         return find_middle(picture, noun) if noun == "dog" or (noun == "cat" and len(calls) == 2) else find_nothing(picture, noun)
 
-    drawn = draw_alone(find, draw, ["dog", "cat", "bear"], torch.arange(4.0)[:, None, None], [1, 2, 3])
+    three = [*SUBJECTS, Subject("bear", "bear", "slk", None)]
+    drawn = draw_alone(Director(find, three, 0.3), draw, torch.arange(4.0)[:, None, None], [1, 2, 3])
     assert [own is not None for _, own in drawn] == [True, True, False]
     assert [len(seeds) for seeds in calls] == [3, 2, 1] and len({seed for seeds in calls for seed in seeds}) == 6
+
+
+def test_the_take_most_like_its_subject_is_kept_and_of_a_held_one_its_best_frame() -> None:
+    """Likeness is brightness here; the cat is not found in its brightest take."""
+    bright = {0: [0.1, 0.9], 1: [0.6, 0.7], 2: [0.9, 1.0]}
+
+    def draw(prompt_embeds: torch.Tensor, seeds: list[int]) -> torch.Tensor:
+        assert len(set(seeds)) == len(seeds) == 6 and prompt_embeds[1:, 0, 0].tolist() == [1, 1, 1, 2, 2, 2]
+        return torch.stack([torch.tensor(bright[i % 3])[:, None, None, None].expand(2, 3, 16, 16) for i in range(6)])
+
+    def find(picture: np.ndarray, noun: str | None) -> np.ndarray:
+        return find_nothing(picture, noun) if picture.max() > 240 and noun == "cat" else find_middle(picture, noun)
+
+    def levels(director: Director) -> list[list[float]]:
+        drawn = draw_alone(director, draw, torch.arange(3.0)[:, None, None], [1, 2])
+        assert all(found is not None and np.array_equal(found.clip, clip) for clip, found in drawn)
+        return [[round(float(frame.mean()) / 127.5 - 1, 1) for frame in clip] for clip, _ in drawn]
+
+    director = Director(find, SUBJECTS, 0.3, 3, lambda frame, subject: float(frame.mean()))
+    assert levels(director) == [[0.9, 1.0], [0.6, 0.7]]
+    assert levels(replace(director, held=True)) == [[1.0, 1.0], [0.7, 0.7]]
 
 
 @on_one_base

@@ -6,7 +6,7 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
 
 from vd_core.bases.stable_diffusion import Base
-from vd_core.generation.moves import Moves, carry_boxes, center_paths, moves_of_boxes, moves_of_clip
+from vd_core.generation.moves import Moves, carry_boxes, center_paths, make_room, moves_of_boxes, moves_of_clip
 from vd_core.generation.regions import WHOLE, Regions, build_regions, find_boxes
 from vd_core.inputs.clip_motion import ClipMotion
 from vd_core.inputs.scenes import Box, Scene
@@ -83,20 +83,22 @@ def build_guides(
     """The guides of clips of `frames`, one a scene, with the boxes of its layout where it has none of its own; `repeat` is `part_prompts`'.
 
     With a `strength` (Text2Video-Zero) each box has its own motion: that of its boxes over time, or, if it stays, that of the things that move in
-    `motion`, a clip of as many frames. A scene without boxes moves as a whole.
+    `motion`, a clip of as many frames. A scene without boxes moves as a whole. Without (AnimateDiff) boxes go the ways of these things, and no latent is carried.
     """
     boxes, moves = [], []
     for scene, layout in zip(scenes, layouts, strict=True):
         own = find_boxes(subjects, scene, layout, frames)
-        moved = find_moves(scene, own, frames, strength, motion) if strength else None
+        moved = find_moves(scene, own, strength, motion)
         boxes.append(carry_boxes(moved) if moved and scene.actions else own)
-        moves.append(moved)
+        moves.append(moved if strength else None)
     return Guides(build_regions(base, subjects, scenes, boxes, frames, repeat), moves)
 
 
-def find_moves(scene: Scene, boxes: torch.Tensor, frames: int, strength: tuple[float, float], motion: ClipMotion | None) -> Moves | None:
-    """How a scene's latents move from frame to frame; None: by the plain motion field."""
+def find_moves(scene: Scene, boxes: torch.Tensor, strength: tuple[float, float] | None, motion: ClipMotion | None) -> Moves | None:
+    """How a scene's latents, or without a `strength` its boxes alone, move from frame to frame; None: by the plain motion field, or not at all."""
     stays = not scene.layout or all(len(track) == 1 for track in scene.layout.values())
-    if motion and stays:
+    if motion and stays and strength:
         return moves_of_clip(center_paths(boxes[:, 0], motion) if scene.actions else torch.tensor([WHOLE]), motion)
-    return moves_of_boxes(boxes, strength) if scene.actions else None
+    if motion and stays and scene.actions:
+        return moves_of_clip(make_room(boxes[:, 0], motion), motion)
+    return moves_of_boxes(boxes, strength) if strength and scene.actions else None

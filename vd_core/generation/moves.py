@@ -10,6 +10,9 @@ from vd_core.inputs.clip_motion import ClipMotion, Thing, about_center
 WIDTH = 512
 """Shifts of the background are in pixels of a picture of this width, left and up, as motion field strengths are."""
 
+MOST_TRAVEL = 0.5
+"""The most of the picture's width, and height, that is kept free for what moves."""
+
 
 @dataclass(frozen=True)
 class Moves:
@@ -42,6 +45,18 @@ def center_paths(boxes: torch.Tensor, motion: ClipMotion) -> torch.Tensor:
         away = thing.matrices @ center - center[:2]
         middles.append((away.min(0) + away.max(0)) / 2)
     return boxes - torch.tensor(np.tile(middles, 2)).to(boxes) if middles else boxes
+
+
+def make_room(boxes: torch.Tensor, motion: ClipMotion) -> torch.Tensor:
+    """Boxes `[r, 4]` laid into what the paths of their things leave of the picture, all alike: whoever is carried far is smaller, and stays in it whole."""
+    paths = [thing.matrices @ np.array([*center_of(thing), 1.0]) - center_of(thing) for thing in things_of(boxes, motion)]
+    if not paths:
+        return boxes
+    low, high = np.min(paths, (0, 1)), np.max(paths, (0, 1))
+    room = 1 - np.minimum(high - low, MOST_TRAVEL)
+    return boxes * torch.tensor(np.tile(room, 2)).to(boxes) - torch.tensor(np.tile(low * (1 - room) / np.maximum(high - low, 1e-6), 2)).to(
+        boxes
+    )
 
 
 def moves_of_clip(boxes: torch.Tensor, motion: ClipMotion) -> Moves:

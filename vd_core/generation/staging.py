@@ -30,15 +30,29 @@ Draw = Callable[[torch.Tensor, list[int]], torch.Tensor]
 """(the embeddings `[n + 1, length, width]` of the empty prompt and of subjects' own, their seeds) to clips `[n, f, 3, h, w]` in [-1, 1]; a picture is a clip of one frame."""
 Drawn = tuple[np.ndarray, Alone | None]
 """A subject's clip of uint8 `[f, h, w, 3]`, and where it stands in it, if it was found."""
+Alike = Callable[[np.ndarray, int], float]
+"""(a frame, the number of a subject): how much like its given pictures the subject is that it shows."""
+
+
+def like_any(frame: np.ndarray, subject: int) -> float:
+    """Nobody looks: all are alike."""
+    return 0.0
 
 
 @dataclass(frozen=True)
 class Director:
-    """Who finds the subjects in what was drawn, and the `share` of the steps in which all are drawn together."""
+    """Who finds the subjects in what was drawn, and the `share` of the steps in which all are drawn together.
+
+    Each subject is drawn alone in so many `takes`; the one that is most `alike` is kept, the first of equal ones. `held`: of a take one frame alone,
+    again the most alike: its box moves it, and nothing else.
+    """
 
     find: Find
     subjects: list[Subject]
     share: float
+    takes: int = 1
+    alike: Alike = like_any
+    held: bool = False
 
 
 def draw_picture_with(base: Base, sampling: Sampling) -> Draw:
@@ -67,7 +81,7 @@ def set_stages(base: Base, director: Director, draw: Draw, guides: Guides, seeds
     boxes, latents, count = guides.regions.boxes.clone(), [], len(director.subjects)
     own_seeds = [seed_for("alone", seed, k) for seed in seeds for k in range(count)]
     texts = torch.cat([alone[0][:1], *(own[1:] for own in alone)])
-    drawn = draw_alone(director.find, draw, [s.class_noun for s in director.subjects] * len(seeds), texts, own_seeds)
+    drawn = draw_alone(director, draw, texts, own_seeds)
     for i in range(len(seeds)):
         own = drawn[i * count : (i + 1) * count]
         frames = len(own[0][0])
@@ -80,19 +94,37 @@ def set_stages(base: Base, director: Director, draw: Draw, guides: Guides, seeds
     return replace(guides, regions=replace(guides.regions, boxes=moved), stage=Stage(torch.stack(latents), director.share))
 
 
-def draw_alone(find: Find, draw: Draw, nouns: list[str], prompt_embeds: torch.Tensor, seeds: list[int]) -> list[Drawn]:
-    """Subjects drawn alone, one a noun and seed; who is not found is drawn again, TRIES times in all."""
-    drawn: dict[int, Drawn] = {}
+def draw_alone(director: Director, draw: Draw, prompt_embeds: torch.Tensor, seeds: list[int]) -> list[Drawn]:
+    """The director's subjects drawn alone, one a seed, in turn; who is not found is drawn again, TRIES times in all."""
+    drawn: list[Drawn | None] = [None] * len(seeds)
     left = list(range(len(seeds)))
     for k in range(TRIES):
-        clips = draw(prompt_embeds[[0, *(1 + i for i in left)]], [seed_for("try", seeds[i], k) for i in left])
-        for i, frames in zip(left, clips, strict=True):
-            clip = np.stack([np.array(picture) for picture in to_pictures(frames)])
-            drawn[i] = clip, see_alone(clip, [find(frame, nouns[i]) for frame in clip])
-        left = [i for i in left if drawn[i][1] is None]
+        asked = [(i, k * director.takes + take) for i in left for take in range(director.takes)]
+        clips = draw(prompt_embeds[[0, *(1 + i for i, _ in asked)]], [seed_for("try", seeds[i], take) for i, take in asked])
+        seen = [see_take(director, to_pictures(frames), i % len(director.subjects)) for (i, _), frames in zip(asked, clips, strict=True)]
+        for n, i in enumerate(left):
+            drawn[i] = choose_take(director, seen[n * director.takes :][: director.takes], i % len(director.subjects))
+        left = [i for i in left if (found := drawn[i]) and found[1] is None]
         if not left:
             break
-    return [drawn[i] for i in range(len(seeds))]
+    return [own for own in drawn if own is not None]
+
+
+def see_take(director: Director, pictures: list[Image.Image], subject: int) -> Drawn:
+    """What was drawn of a subject alone."""
+    clip = np.stack([np.array(picture) for picture in pictures])
+    return clip, see_alone(clip, [director.find(frame, director.subjects[subject].class_noun) for frame in clip])
+
+
+def choose_take(director: Director, takes: list[Drawn], subject: int) -> Drawn:
+    """The take in which a subject was found and is most like itself; of a `held` one its best frame alone, for as long."""
+    likeness = [[director.alike(frame, subject) if found else -1.0 for frame in clip] for clip, found in takes]
+    best = max(range(len(takes)), key=lambda i: sum(likeness[i]) / len(likeness[i]))
+    clip, found = takes[best]
+    if not director.held or not found:
+        return clip, found
+    frame = np.full(len(clip), int(np.argmax(likeness[best])))
+    return clip[frame], Alone(clip[frame], found.path[frame], found.place)
 
 
 def lay_out(drawn: list[Drawn], boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,11 +1,13 @@
-"""Where a given picture shows its subject."""
+"""Where a given picture shows its subject, and how much what a picture shows is like one."""
+
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from PIL import Image
 
 from vd_core.inputs.cutouts import Find
-from vd_core.metrics.fidelity import detect
+from vd_core.metrics.fidelity import SubjectReference, detect, match_frames, score_frames
 from vd_core.metrics.judges import Judges
 from vd_core.metrics.nouns import known_noun
 
@@ -36,3 +38,13 @@ def find_with(judges: Judges) -> Find:
         return found["boxes"][named].cpu().numpy().reshape(-1, 4)
 
     return find
+
+
+def alike_with(judges: Judges, references: Sequence[SubjectReference]) -> Callable[[np.ndarray, int], float]:
+    """How much like a subject's given pictures a picture `[h, w, 3]` of uint8 shows it, by the subject's number: the DINO score, 0 if it is missing."""
+
+    def alike(picture: np.ndarray, subject: int) -> float:
+        pixels = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float() / 255
+        return float(np.nan_to_num(score_frames(match_frames(judges, pixels, [references[subject]])))[0, 0])
+
+    return alike
