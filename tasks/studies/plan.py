@@ -200,7 +200,7 @@ def plan_tuning(key: Literal["learning_rate", "steps"], values: Mapping[str, Seq
         for value in own
         for combination, subjects in tuning.combinations.items()
     )
-    return replace(study, cells=cells)
+    return replace(study, cells=cells, steps={})  # rates are chosen at the preset's steps
 
 
 def read_tuning(plan: Plan) -> Tuning:

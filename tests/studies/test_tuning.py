@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.shared.yaml_files import read_yaml
 from tasks.studies.plan import Study, load_plan, plan_study, plan_tuning, read_tuning
 from tasks.studies.tuning import REPORT, STEPS_REPORT, Tried, widen, widen_all, write_steps, write_tuning
 from tasks.studies.units import build_variant
@@ -102,3 +103,11 @@ def test_the_plan_has_the_rates_that_the_tuning_chose() -> None:
     rows = json.loads((ROOT / REPORT).read_text())
     chosen = {name.rsplit("-", 1)[0]: float(name.rsplit("-", 1)[1]) for name, row in rows.items() if row["chosen"]}
     assert {v: variants[v].learning_rate or edition.learning_rates[variants[v].method] for v in chosen} == chosen
+
+
+def test_the_plan_has_the_steps_that_were_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the preset's are the best, the plan names none."""
+    monkeypatch.chdir(ROOT)
+    edition, usual = load_plan().editions["toybox"], read_yaml(Path("presets/toybox.yaml"))["finetune"]["schedule"]["steps"]
+    found = [name.rsplit("-", 1) for name, row in json.loads(STEPS_REPORT.read_text()).items() if row["chosen"]]
+    assert {v: edition.steps.get(v, usual) for v, _ in found} == {v: int(steps) for v, steps in found}

@@ -16,8 +16,7 @@ from tests.helpers.candidates import write_candidates
 from tests.helpers.workspace import change, change_combination, run_stages
 from vd_core.errors import InputError
 from vd_core.generation import staging
-from vd_core.generation.staging import Draw, Drawn, draw_alone
-from vd_core.inputs.cutouts import Find
+from vd_core.generation.staging import Director, Draw, Drawn, draw_alone, like_any
 
 
 def test_from_pictures_to_videos(workspace: Path, kind: str) -> None:
@@ -40,22 +39,27 @@ def test_from_pictures_to_videos(workspace: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["sd1"], indirect=True)
 def test_subjects_are_drawn_alone_first_where_that_is_wanted(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every candidate's and every clip's that has regions; a plain prompt's as ever."""
+    """Every candidate's and every clip's that has regions; a plain prompt's as ever. What the clip leads is one frame of its take in AnimateDiff alone."""
     alone: list[int] = []
+    directors: list[Director] = []
 
-    def count(find: Find, draw: Draw, nouns: list[str], prompt_embeds: torch.Tensor, seeds: list[int]) -> list[Drawn]:
+    def count(director: Director, draw: Draw, prompt_embeds: torch.Tensor, seeds: list[int]) -> list[Drawn]:
         alone.extend(seeds)
-        return draw_alone(find, draw, nouns, prompt_embeds, seeds)
+        directors.append(director)
+        return draw_alone(director, draw, prompt_embeds, seeds)
 
     monkeypatch.setattr(staging, "draw_alone", count)
     run_stages("mix", "finetune")
-    change("regions", {"staged": 0.5, "layouts": 2})
+    change("regions", {"staged": 0.5, "layouts": 2, "takes": 2})
+    change("render", {"motion_from_clip": True})
     change_combination({"prompts": [{"scene": "in the snow", "subjects": {"dog": "is jumping", "car": ""}}, "in the city"]})
     write_picks(Picks(approval="skip"), Path("picks/toys.yaml"))
     run_stages("sample", "refinetune", "motion", "swap")
     assert len(set(alone)) == len(alone) == 2 * 3
     run_stages("render")
     assert len(set(alone)) == len(alone) == 2 * 3 + 2 * 2
+    assert all(d.takes == 2 and d.alike is not like_any for d in directors)
+    assert [d.held for d in directors] == [False, False, True]
     assert len(json.loads(Path("runs/toys/render/videos.json").read_text())) == 4
 
 

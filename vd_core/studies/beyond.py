@@ -1,6 +1,6 @@
 """What goes beyond the paper, on the drawn world: the plan, the finetunings, and pictures of three to six held-out toys."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -14,15 +14,15 @@ from vd_core.customisation.load import load_customisation
 from vd_core.generation.guides import build_guides
 from vd_core.generation.layouts import count_layouts, place_automatically
 from vd_core.generation.pictures import generate_latents, show
-from vd_core.generation.staging import Director, draw_picture_with, embed_alone, set_stages
+from vd_core.generation.staging import draw_picture_with
 from vd_core.inputs.pictures import contact_sheet
 from vd_core.inputs.scenes import Box, Scene, spoken_prompt, whole_prompt
 from vd_core.inputs.subjects import Subject
 from vd_core.methods import disen_mix
-from vd_core.metrics.find_subject import find_with
 from vd_core.metrics.scatter_subjects import scatter_pictures
 from vd_core.seeds import seed_for
 from vd_core.settings import Sampling, Settings
+from vd_core.studies.staged import stage_scenes
 from vd_core.studies.toys import Jury, Toys, draw_toys, mix
 from vd_core.studies.transfer import Drawn
 from vd_core.toybox.reading.binding import attribute_binding
@@ -136,9 +136,7 @@ def draw_scenes(
         return show(base, generate_latents(base, embeds, seeds, steps, guidance_scale))
     guides = build_guides(base, subjects, scenes, layouts, 1, arm.repeat)
     if arm.staged:
-        director = Director(find_with(jury.judges), subjects, arm.staged)
-        guides = replace(guides, alone=embed_alone(base, subjects, scenes))
-        guides = set_stages(base, director, draw_picture_with(base, sampling), guides, seeds)
+        guides = stage_scenes(base, jury, subjects, scenes, guides, draw_picture_with(base, sampling), seeds, arm.staged)
     return show(base, generate_latents(base, embeds, seeds, steps, guidance_scale, guides.regions, guides.stage))
 
 

@@ -1,6 +1,5 @@
 """What goes beyond the paper, in clips of two held-out toys: own actions, events in order, long clips, motion from a reference."""
 
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,19 +12,19 @@ from vd_core.generation.animatediff import build_animatediff, generate_animatedi
 from vd_core.generation.customised import Generate, customise_animatediff, customise_text2video_zero
 from vd_core.generation.guides import build_guides
 from vd_core.generation.layouts import place_automatically
-from vd_core.generation.staging import Director, draw_clip_with, draw_picture_with, embed_alone, set_stages
+from vd_core.generation.staging import draw_clip_with, draw_picture_with
 from vd_core.generation.unet import unroll
 from vd_core.inputs.clip_motion import find_motion
 from vd_core.inputs.pictures import contact_sheet, to_pictures
 from vd_core.inputs.scenes import Scene, spoken_prompt, whole_prompt
 from vd_core.inputs.subjects import Subject
 from vd_core.metrics.fidelity import match_frames, refer_to, score_frames
-from vd_core.metrics.find_subject import find_with
 from vd_core.metrics.motion_path import path_correlation
 from vd_core.metrics.report import to_unit
 from vd_core.seeds import seed_for
 from vd_core.settings import Sampling
 from vd_core.studies.beyond import Arm, Plan, Rows, name_by_color
+from vd_core.studies.staged import stage_scenes
 from vd_core.studies.toys import Jury, Toys, draw_toys
 from vd_core.studies.transfer import draw_reference, track
 from vd_core.toybox.reading.action_binding import action_binding
@@ -59,18 +58,13 @@ def draw_clips(
 ) -> torch.Tensor:
     """One clip a scene and seed, in 0..1: `[n, f, 3, h, w]`; without regions and events the whole scene is said in one sentence."""
     prompts = [whole_prompt(subjects, s) if arm.placed else spoken_prompt(subjects, s) for s in scenes]
-    guides, clips = (
-        build_guides(base, subjects, scenes, [place_automatically(len(subjects))] * len(scenes), frames, arm.repeat)
-        if arm.placed
-        else None,
-        [],
-    )
-    if guides and arm.staged:
-        guides = replace(guides, alone=embed_alone(base, subjects, scenes))
-    director = Director(find_with(jury.judges), subjects, arm.staged)
-    for i in range(len(scenes)):
-        own = guides and set_stages(base, director, draw_clip_with(generate), guides.of([i]), seeds[i : i + 1])
-        clips.append(generate(embed_prompts(base, prompts[i : i + 1]), seeds[i : i + 1], guides=own))
+    layouts, clips = [place_automatically(len(subjects))] * len(scenes), []
+    guides = build_guides(base, subjects, scenes, layouts, frames, arm.repeat) if arm.placed else None
+    for i, (scene, seed) in enumerate(zip(scenes, seeds, strict=True)):
+        own = guides and guides.of([i])
+        if own and arm.staged:
+            own = stage_scenes(base, jury, subjects, [scene], own, draw_clip_with(generate), [seed], arm.staged)
+        clips.append(generate(embed_prompts(base, prompts[i : i + 1]), [seed], guides=own))
     return (torch.cat(clips).float() + 1) / 2
 
 
@@ -176,9 +170,8 @@ def run_zero_motion(folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, 
         prompts = [whole_prompt(subjects, scene) for scene in scenes]
         seeds = [seed_for("zero", i, k) for k in range(len(scenes))]
         if arm.staged:
-            guides = replace(guides, alone=embed_alone(base, subjects, scenes))
-            director = Director(find_with(jury.judges), subjects, arm.staged)
-            guides = set_stages(base, director, draw_picture_with(base, Sampling(ZERO_STEPS, sampling.guidance_scale)), guides, seeds)
+            draw = draw_picture_with(base, Sampling(ZERO_STEPS, sampling.guidance_scale))
+            guides = stage_scenes(base, jury, subjects, scenes, guides, draw, seeds, arm.staged)
         clips = (generate(embed_prompts(base, prompts), seeds, guides=guides).float().cpu() + 1) / 2
         path = path_of(drawn.path)[chosen] * [1, -1]
         drawn_clips.append(clips)

@@ -76,6 +76,11 @@ def track(jury: Jury, frames: torch.Tensor, kinds: list[str]) -> tuple[dict[str,
     return middles, colors
 
 
+def draw_truth(drawn: Drawn, looks: dict[str, tuple[str, str, str]], place: str, seed: int) -> torch.Tensor:
+    """The world's own drawing of toys of those `looks` on a reference's path, in 0..1 `[f, 3, h, w]`: what is read in it is the ceiling."""
+    return torch.from_numpy(draw_reference(Drawn(drawn.path, looks, place, seed))).permute(0, 3, 1, 2).float() / 255
+
+
 def judge_clip(jury: Jury, frames: torch.Tensor, plan: Plan, drawn: Drawn) -> list[dict[str, Any]]:
     """A row a subject: `path`, and of its frames the shares in its `own` color, in one of the reference's (`leak`), and without it (`absent`)."""
     kinds, foreign = list(plan.subjects), {looks[0] for looks in drawn.toys.values()}
