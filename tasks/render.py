@@ -24,7 +24,7 @@ from vd_core.files import write_json
 from vd_core.generation.customised import Generate, customise_animatediff, customise_text2video_zero
 from vd_core.generation.guides import Guides, build_guides
 from vd_core.generation.layouts import place_automatically
-from vd_core.generation.staging import draw_clip_with, draw_picture_with, embed_alone, set_stages
+from vd_core.generation.staging import draw_clip_with, draw_picture_with, draw_still_with, embed_alone, set_stages
 from vd_core.inputs.clip_motion import find_motion
 from vd_core.inputs.clips import save_frames
 from vd_core.inputs.pictures import contact_sheet, to_pictures
@@ -89,15 +89,16 @@ def customise(generator: str, base: Base, folder: Path, section: RenderSection) 
 
 
 def set_up(name: str, generator: str, base: Base, generate: Generate, subjects: list[Subject], section: RenderSection) -> Generate:
-    """The generator, which draws every subject of a clip with regions alone first: in a clip of its own, or for Text2Video-Zero, which moves its first frame, a picture.
+    """The generator, which draws every subject of a clip with regions alone first.
 
-    Where the clip's things carry AnimateDiff's boxes, a subject is one frame of its clip: else it would move twice.
+    For Text2Video-Zero, which moves its first frame, that is a picture; for AnimateDiff a clip, or where the reference's things lead the boxes a picture that
+    lasts for the clip: else a subject would move twice.
     """
-    animated = generator == "animatediff"
-    held = animated and section.render.motion_from_clip
+    held = generator == "animatediff" and section.render.motion_from_clip
     director = hire_director(name, section.judging, section.device, subjects, section.regions, held)
     sampling = Sampling(section.render.num_inference_steps, section.sampling.guidance_scale)
-    draw = draw_clip_with(generate) if animated else draw_picture_with(base, sampling)
+    animated = draw_still_with(generate) if held else draw_clip_with(generate)
+    draw = animated if generator == "animatediff" else draw_picture_with(base, sampling)
 
     def direct(prompt_embeds: torch.Tensor, seeds: list[int], guides: Guides) -> torch.Tensor:
         return generate(prompt_embeds, seeds, guides=set_stages(base, director, draw, guides, seeds))

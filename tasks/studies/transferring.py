@@ -21,7 +21,7 @@ from vd_core.customisation.weights import copy_customisation
 from vd_core.generation.customised import customise_animatediff
 from vd_core.generation.guides import build_guides
 from vd_core.generation.layouts import place_automatically
-from vd_core.generation.staging import draw_clip_with
+from vd_core.generation.staging import draw_still_with
 from vd_core.inputs.clip_motion import find_motion
 from vd_core.inputs.copies import read_reference
 from vd_core.inputs.pictures import contact_sheet, to_pictures
@@ -45,6 +45,8 @@ ARMS: dict[Training, tuple[Arm, ...]] = {"swap": ("swap", "swap_led"), "naive": 
 
 STAGED = 0.3
 """The share of the steps that draws led subjects together, as docs/regions.md has it."""
+TAKES = 8
+"""How often each of them is drawn alone."""
 COMBINATION = "toys"
 
 
@@ -88,7 +90,7 @@ def render(plan: Plan, section: MotionSection, drawn: Drawn, led: bool, folder: 
     guides = build_guides(base, subjects, scenes, layouts, CLIP_FRAMES, load_repeat(), None, motion)
     known, clips = read_references(COMBINATION, subjects), []
     for i, (scene, seed) in enumerate(zip(scenes, plan.seeds, strict=True)):
-        own = stage_scenes(base, jury, subjects, [scene], guides.of([i]), draw_clip_with(generate), [seed], STAGED, known, held=True)
+        own = stage_scenes(base, jury, subjects, [scene], guides.of([i]), draw_still_with(generate), [seed], STAGED, known, TAKES, True)
         clips.append(generate(embed_prompts(base, [whole_prompt(subjects, scene)]), [seed], guides=own))
     return (torch.cat(clips).float().cpu() + 1) / 2
 

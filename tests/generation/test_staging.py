@@ -12,10 +12,21 @@ from vd_core.generation.animatediff import build_animatediff, generate_animatedi
 from vd_core.generation.guides import Guides, Stage, build_guides, enter
 from vd_core.generation.layouts import place_automatically
 from vd_core.generation.pictures import generate_latents
-from vd_core.generation.staging import Director, draw_alone, draw_clip_with, draw_picture_with, embed_alone, set_stages
+from vd_core.generation.staging import (
+    Director,
+    draw_alone,
+    draw_clip_with,
+    draw_picture_with,
+    draw_still_with,
+    embed_alone,
+    hold,
+    lay_out,
+    set_stages,
+)
 from vd_core.generation.text2video_zero import generate_text2video_zero, make_scheduler
 from vd_core.generation.unet import unroll
 from vd_core.inputs.scenes import read_scene
+from vd_core.inputs.staging import see_alone
 from vd_core.inputs.subjects import Subject
 from vd_core.settings import Sampling
 
@@ -93,7 +104,7 @@ def test_who_is_not_found_is_drawn_again() -> None:
     assert [len(seeds) for seeds in calls] == [3, 2, 1] and len({seed for seeds in calls for seed in seeds}) == 6
 
 
-def test_the_take_most_like_its_subject_is_kept_and_of_a_held_one_its_best_frame() -> None:
+def test_the_take_most_like_its_subject_is_kept() -> None:
     """Likeness is brightness here; the cat is not found in its brightest take."""
     bright = {0: [0.1, 0.9], 1: [0.6, 0.7], 2: [0.9, 1.0]}
 
@@ -109,9 +120,20 @@ def test_the_take_most_like_its_subject_is_kept_and_of_a_held_one_its_best_frame
         assert all(found is not None and np.array_equal(found.clip, clip) for clip, found in drawn)
         return [[round(float(frame.mean()) / 127.5 - 1, 1) for frame in clip] for clip, _ in drawn]
 
-    director = Director(find, SUBJECTS, 0.3, 3, lambda frame, subject: float(frame.mean()))
-    assert levels(director) == [[0.9, 1.0], [0.6, 0.7]]
-    assert levels(replace(director, held=True)) == [[1.0, 1.0], [0.7, 0.7]]
+    assert levels(Director(find, SUBJECTS, 0.3, 3, lambda frame, subject: float(frame.mean()))) == [[0.9, 1.0], [0.6, 0.7]]
+
+
+def test_a_held_picture_lasts_and_goes_with_its_box() -> None:
+    picture = np.full((1, 64, 64, 3), 20, np.uint8)
+    picture[:, 24:56, 20:44] = (230, 120, 40)
+    clip, found = hold((picture, see_alone(picture, [np.array([[20.0, 24.0, 44.0, 56.0]])])), 3)
+    assert found is not None and clip.shape == found.clip.shape == (3, 64, 64, 3) and found.path.shape == (3, 4)
+    boxes = np.array([[[0.0, 0.2, 0.5, 1.0], [0.2, 0.2, 0.7, 1.0], [0.4, 0.0, 0.9, 0.8]]])
+    laid, gone = lay_out([(clip, found)], boxes)
+    middles = np.array([np.argwhere(frame[..., 0] > 150).mean(0) for frame in laid])
+    np.testing.assert_allclose(np.diff(middles, axis=0), [[0, 12.8], [-12.8, 12.8]], atol=0.6)
+    np.testing.assert_allclose(gone, boxes, atol=1e-6)
+    assert hold((picture, None), 3)[1] is None
 
 
 @on_one_base
@@ -122,12 +144,15 @@ def test_both_generators_draw_on_from_it(base: Base) -> None:
     animated, zero = unroll(build_animatediff(base, base.motion_adapter).unet), unroll(base.unet)
     embeds, frames = embed_prompts(base, ["a sks dog, a krk cat in the snow"]), 3
 
-    def animate(embeds: torch.Tensor, seeds: list[int], guides: Guides | None = None) -> torch.Tensor:
-        return generate_animatediff(base, animated, embeds, seeds, frames, 4, 3.0, False, guides=guides)
+    def animate(embeds: torch.Tensor, seeds: list[int], guides: Guides | None = None, still: bool = False) -> torch.Tensor:
+        return generate_animatediff(base, animated, embeds, seeds, frames, 4, 3.0, False, guides=guides, still=still)
 
     def shift(embeds: torch.Tensor, seeds: list[int], guides: Guides | None = None) -> torch.Tensor:
         return generate_text2video_zero(base, zero, embeds, seeds, frames, 8, 3.0, (0.0, 0.0), 6, 4, False, guides=guides)
 
+    way = {"dog": [[0, 0.2, 0.5, 1], [0.2, 0.2, 0.7, 1]], "cat": [[0.5, 0.2, 1, 1]]}
+    leading = read_scene({"scene": "in the snow", "subjects": {"dog": "", "cat": ""}, "layout": way})
+    led = replace(build_guides(base, SUBJECTS, [leading], [[]], frames, False), alone=embed_alone(base, SUBJECTS, [leading]))
     for generate, draw, staged in ((animate, draw_clip_with(animate), frames), (shift, draw_picture_with(base, SAMPLING), 1)):
         plain = guides_of(base, frames)
         for find in (find_middle, find_nothing):
@@ -136,5 +161,9 @@ def test_both_generators_draw_on_from_it(base: Base) -> None:
             assert guides.of([0]).stage is not None
             made, at_once = generate(embeds, [7], guides), generate(embeds, [7], plain)
             assert made.shape == at_once.shape and float((made - at_once).abs().max()) > 1e-2
+        if staged == frames:
+            held = set_stages(base, Director(find_middle, SUBJECTS, 0.4, held=True), draw_still_with(animate), led, [7])
+            assert held.stage is not None and held.stage.latents.shape[1] == frames and held.regions is not None
+            assert held.regions.boxes[0, 0, :, 0].diff().tolist() == pytest.approx([0.1, 0.1], abs=1e-5)  # as led, and no further
         nobody = replace(plain, alone=None)
         assert set_stages(base, Director(find_middle, SUBJECTS, 0.4), draw, nobody, [7]) is nobody

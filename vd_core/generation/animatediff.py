@@ -11,7 +11,7 @@ from vd_core.bases.stable_diffusion import Base
 from vd_core.generation.denoise import WINDOW, Denoiser
 from vd_core.generation.guides import Guides, Scheduler, enter
 from vd_core.generation.pictures import draw_noise
-from vd_core.generation.unet import Unrolled
+from vd_core.generation.unet import Unrolled, without_motion
 from vd_core.seeds import generator_for, seed_for
 
 
@@ -30,6 +30,13 @@ def make_video_scheduler(base: Base, num_inference_steps: int) -> DPMSolverMulti
     return scheduler
 
 
+def make_picture_scheduler(base: Base, num_inference_steps: int) -> DPMSolverMultistepScheduler:
+    """The same solver over the image modules' own noise schedule."""
+    scheduler = DPMSolverMultistepScheduler.from_config(base.noise_scheduler.config)
+    scheduler.set_timesteps(num_inference_steps)
+    return scheduler
+
+
 @torch.no_grad()
 def generate_animatediff(
     base: Base,
@@ -42,11 +49,14 @@ def generate_animatediff(
     fast: bool,
     scheduler_of: Callable[[Base, int], Scheduler] = make_video_scheduler,
     guides: Guides | None = None,
+    still: bool = False,
 ) -> torch.Tensor:
     """Clips `[n, f, 3, h, w]` in [-1, 1], one a seed; `prompt_embeds` `[n + 1, length, width]` is the empty prompt's, then theirs.
 
-    Of the clips' `guides` the regions and the stage count. The clips of one call are computed at once; a seed's clip is the same alone and in company but for rounding.
+    `still`: clips of one frame, by the image modules alone. Of the clips' `guides` the regions and the stage count. The clips of one call are computed at once; a seed's clip is the same alone and in company but for rounding.
     """
+    if still:
+        net, num_frames, scheduler_of = without_motion(net), 1, make_picture_scheduler
     scheduler = scheduler_of(base, num_inference_steps)
     denoiser = Denoiser(base, net, prompt_embeds, scheduler.timesteps, guidance_scale, False, fast, guides and guides.regions)
     noise = torch.stack([draw_clip_noise(base, seed, num_frames) for seed in seeds])

@@ -43,8 +43,8 @@ def like_any(frame: np.ndarray, subject: int) -> float:
 class Director:
     """Who finds the subjects in what was drawn, and the `share` of the steps in which all are drawn together.
 
-    Each subject is drawn alone in so many `takes`; the one that is most `alike` is kept, the first of equal ones. `held`: of a take one frame alone,
-    again the most alike: its box moves it, and nothing else.
+    Each subject is drawn alone in so many `takes`; the one that is most `alike` is kept, the first of equal ones. `held`: it is drawn in a picture, which lasts
+    for the whole clip: its box moves it, and nothing else.
     """
 
     find: Find
@@ -69,6 +69,11 @@ def draw_clip_with(generate: Callable[..., torch.Tensor]) -> Draw:
     return lambda prompt_embeds, seeds: torch.cat([generate(prompt_embeds[[0, 1 + i]], [seed]) for i, seed in enumerate(seeds)])
 
 
+def draw_still_with(generate: Callable[..., torch.Tensor]) -> Draw:
+    """Subjects alone in pictures of AnimateDiff's image modules."""
+    return lambda prompt_embeds, seeds: generate(prompt_embeds, seeds, still=True)
+
+
 def embed_alone(base: Base, subjects: list[Subject], scenes: list[Scene]) -> list[torch.Tensor | None]:
     """The embeddings `[1 + r, length, width]` of the empty prompt and of each subject's own in its scene, for `Guides.alone`; None for a scene without regions."""
     return [embed_prompts(base, list(part_prompts(subjects, scene, repeat=False).values())) if scene.actions else None for scene in scenes]
@@ -82,6 +87,8 @@ def set_stages(base: Base, director: Director, draw: Draw, guides: Guides, seeds
     own_seeds = [seed_for("alone", seed, k) for seed in seeds for k in range(count)]
     texts = torch.cat([alone[0][:1], *(own[1:] for own in alone)])
     drawn = draw_alone(director, draw, texts, own_seeds)
+    if director.held:
+        drawn = [hold(own, boxes.shape[2]) for own in drawn]
     for i in range(len(seeds)):
         own = drawn[i * count : (i + 1) * count]
         frames = len(own[0][0])
@@ -117,14 +124,17 @@ def see_take(director: Director, pictures: list[Image.Image], subject: int) -> D
 
 
 def choose_take(director: Director, takes: list[Drawn], subject: int) -> Drawn:
-    """The take in which a subject was found and is most like itself; of a `held` one its best frame alone, for as long."""
-    likeness = [[director.alike(frame, subject) if found else -1.0 for frame in clip] for clip, found in takes]
-    best = max(range(len(takes)), key=lambda i: sum(likeness[i]) / len(likeness[i]))
-    clip, found = takes[best]
-    if not director.held or not found:
-        return clip, found
-    frame = np.full(len(clip), int(np.argmax(likeness[best])))
-    return clip[frame], Alone(clip[frame], found.path[frame], found.place)
+    """The take in which a subject was found and is most like itself."""
+    likeness = [sum(director.alike(frame, subject) for frame in clip) / len(clip) if found else -1.0 for clip, found in takes]
+    best = max(range(len(takes)), key=likeness.__getitem__)
+    return takes[best]
+
+
+def hold(drawn: Drawn, frames: int) -> Drawn:
+    """A picture of a subject for so many frames."""
+    clip, found = drawn
+    lasting = clip[:1].repeat(frames, 0)
+    return lasting, found and Alone(lasting, found.path[:1].repeat(frames, 0), found.place)
 
 
 def lay_out(drawn: list[Drawn], boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

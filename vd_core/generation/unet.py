@@ -1,6 +1,6 @@
 """A whole U-Net call of sampling: times and texts computed beforehand, deep features kept from an earlier step if wanted."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import torch
@@ -55,6 +55,14 @@ def layers_of(block: nn.Module, resnets: list[nn.Module]) -> list[list[nn.Module
     """A block's residual blocks, each with what follows it: attention and motion module, where there are any."""
     more = [getattr(block, name, None) for name in ("attentions", "motion_modules")]
     return [[resnet, *(modules[i] for modules in more if modules)] for i, resnet in enumerate(resnets)]
+
+
+def without_motion(net: Unrolled) -> Unrolled:
+    """The same modules without the motion modules: the image modules, with all that is fused into them."""
+    down, (middle,), up = (
+        [[m for m in layer if not isinstance(m, AnimateDiffTransformer3D)] for layer in part] for part in (net.down, [net.middle], net.up)
+    )
+    return replace(net, down=down, middle=middle, up=up)
 
 
 def embed_times(unet: nn.Module, timesteps: torch.Tensor) -> dict[nn.Module, torch.Tensor]:
