@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 from tqdm import tqdm
 
 from tasks.shared.command import replaced_folder, run_stage
 from tasks.shared.directing import hire_director
-from tasks.shared.judging import open_picture_judge, require_judges
+from tasks.shared.judging import open_judges, open_picture_judge, require_judges
 from tasks.shared.locating import require
 from tasks.shared.opening import open_base
 from tasks.shared.paths import run_folder
@@ -25,12 +26,14 @@ from vd_core.generation.customised import Generate, customise_animatediff, custo
 from vd_core.generation.guides import Guides, build_guides
 from vd_core.generation.layouts import place_automatically
 from vd_core.generation.staging import draw_clip_with, draw_picture_with, draw_still_with, embed_alone, set_stages
-from vd_core.inputs.clip_motion import find_motion
+from vd_core.inputs.clip_motion import ClipMotion, find_motion, motion_of_paths
 from vd_core.inputs.clips import save_frames
 from vd_core.inputs.pictures import contact_sheet, to_pictures
 from vd_core.inputs.prompts import plain_prompt
 from vd_core.inputs.scenes import Scene, read_scene, spoken_prompt, whole_prompt
 from vd_core.inputs.subjects import Subject
+from vd_core.inputs.tracks import keep_whole, link_boxes
+from vd_core.metrics.find_subject import find_with
 from vd_core.seeds import seed_for
 from vd_core.settings import Sampling
 
@@ -46,9 +49,10 @@ def render(section: RenderSection, name: str) -> None:
     prompts = [spoken_prompt(prepared.subjects, scene) for scene in scenes]
     tries = chosen.seeds_tried
     require(wanted_parts(section.models.source, motion="animatediff" in chosen.generators))
-    if section.regions.staged:
+    if section.regions.staged or chosen.motion_from_clip:
         require_judges(section.judging, prepared.subjects)
     judge = build_judge(name, section, prepared) if tries > 1 else None
+    motion = follow_clip(name, prepared.subjects, section) if chosen.motion_from_clip else None
     videos, rows = [], []
     progress = tqdm(total=len(prompts) * len(chosen.generators) * tries, desc="rendering", unit="clip")
     with replaced_folder(name, "render") as folder:
@@ -57,7 +61,7 @@ def render(section: RenderSection, name: str) -> None:
             base.low_vram = chosen.low_vram
             generate = customise(generator, base, run_folder(name, "swap"), section)
             prompt_embeds = embed_prompts(base, [whole_prompt(prepared.subjects, scene) for scene in scenes])
-            guides = guide(generator, base, prepared.subjects, scenes, name, section)
+            guides = guide(generator, base, prepared.subjects, scenes, motion, section)
             if section.regions.staged:
                 guides = replace(guides, alone=embed_alone(base, prepared.subjects, scenes))
                 generate = set_up(name, generator, base, generate, prepared.subjects, section)
@@ -111,13 +115,30 @@ def frames_of(generator: str, section: RenderSection) -> int:
     return section.render.animatediff_frames if generator == "animatediff" else section.render.text2video_zero_frames
 
 
-def guide(generator: str, base: Base, subjects: list[Subject], scenes: list[Scene], name: str, section: RenderSection) -> Guides:
-    """The regions, events and moves of a generator's clips, one a scene; the reference clip moves them, if that is wanted."""
+def guide(
+    generator: str, base: Base, subjects: list[Subject], scenes: list[Scene], motion: ClipMotion | None, section: RenderSection
+) -> Guides:
+    """The regions, events and moves of a generator's clips, one a scene; what moves in the reference clip leads them."""
     frames, chosen = frames_of(generator, section), section.regions
     layouts = [place_automatically(len(subjects), 0, chosen.most_in_a_row)] * len(scenes)
-    motion = find_motion(read_clip(name), len(subjects)).spread_over(frames) if section.render.motion_from_clip else None
     strength = section.render.motion_field_strength if generator == "text2video_zero" else None
-    return build_guides(base, subjects, scenes, layouts, frames, chosen.repeat, strength, motion)
+    return build_guides(base, subjects, scenes, layouts, frames, chosen.repeat, strength, motion and motion.spread_over(frames))
+
+
+def follow_clip(name: str, subjects: list[Subject], section: RenderSection) -> ClipMotion:
+    """How the things in the reference clip move: by its optical flow, or if that follows nothing, as before a moving camera, by the detector's boxes."""
+    clip = read_clip(name)
+    if (motion := find_motion(clip, len(subjects))).things:
+        print(f"{len(motion.things)} things move in the clip")
+        return motion
+    find = find_with(open_judges(section.judging, section.device, subjects))
+    paths = link_boxes([keep_whole(find(np.array(frame), None)) for frame in clip], len(subjects))
+    print(
+        f"no flow to be followed in the clip; the detector follows {len(paths)} things"
+        if len(paths)
+        else "nothing in the clip is seen to move"
+    )
+    return motion_of_paths(paths, clip[0].width)
 
 
 def generate_batches(

@@ -14,7 +14,7 @@ from vd_core.generation.layouts import place_automatically
 from vd_core.generation.moves import Moves, carry_boxes, center_paths, make_room, move_latents, moves_of_boxes, moves_of_clip
 from vd_core.generation.text2video_zero import find_sources, generate_text2video_zero, move_clip, shift_latents
 from vd_core.generation.unet import unroll
-from vd_core.inputs.clip_motion import ClipMotion, Thing, about_center, find_motion, fit_similarity
+from vd_core.inputs.clip_motion import ClipMotion, Thing, about_center, find_motion, fit_similarity, motion_of_paths
 from vd_core.inputs.pictures import to_pictures
 from vd_core.inputs.scenes import read_scene
 from vd_core.inputs.subjects import Subject
@@ -112,6 +112,15 @@ def test_a_toy_as_bright_as_its_place_is_followed() -> None:
     for thing in things:
         center = np.array([(thing.box[0] + thing.box[2]) / 2, (thing.box[1] + thing.box[3]) / 2, 1.0])
         assert path_correlation(thing.matrices @ center, path_of("zigzag") * [1, -1]) > 0.95
+
+
+def test_a_detectors_boxes_are_a_motion_too() -> None:
+    """One goes right and grows by half, the other stays; no box is no thing."""
+    paths = np.array([[[10, 20, 30, 60], [30, 20, 60, 80]], [[70, 20, 90, 60]] * 2], float)
+    motion = motion_of_paths(paths, 100)
+    moves = moves_of_clip(torch.tensor([thing.box for thing in motion.things]), motion)
+    torch.testing.assert_close(carry_boxes(moves), torch.from_numpy(paths / 100).float())
+    assert motion_of_paths(np.zeros((0, 4, 4)), 100).things == () and motion.spread_over(5).background.shape == (5, 2)
 
 
 def test_two_toys_have_two_motions() -> None:

@@ -68,6 +68,17 @@ def find_motion(frames: list[Image.Image], count: int) -> ClipMotion:
     return ClipMotion(tuple(find_things(flow, moved, count)), background)
 
 
+def motion_of_paths(paths: np.ndarray, side: int) -> ClipMotion:
+    """The motion of things whose boxes `[n, f, 4]`, in pixels of square frames of `side`, a detector found in every frame: where they go, and how they grow."""
+    boxes = paths / side
+    centers, spans = (boxes[..., :2] + boxes[..., 2:]) / 2, boxes[..., 2:] - boxes[..., :2]
+    scales = np.sqrt((spans / spans[:, :1]).prod(-1))[..., None, None]  # [n, f, 1, 1]
+    linear = scales * np.eye(2)
+    matrices = np.concatenate([linear, (centers - scales[..., 0] * centers[:, :1])[..., None]], -1)
+    things = [Thing((float(b[0]), float(b[1]), float(b[2]), float(b[3])), m) for b, m in zip(boxes[:, 0], matrices, strict=True)]
+    return ClipMotion(tuple(things), np.zeros((paths.shape[1], 2)))
+
+
 def settle(first: np.ndarray, picture: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """The flow `[h, w, 2]` without what is not seen to move: 0 where the picture is the same, or where the flow leads to something else.
 
