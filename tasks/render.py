@@ -101,7 +101,7 @@ def set_up(name: str, generator: str, base: Base, generate: Generate, subjects: 
     held = generator == "animatediff" and section.render.motion_from_clip
     director = hire_director(name, section.judging, section.device, subjects, section.regions, held)
     sampling = Sampling(section.render.num_inference_steps, section.sampling.guidance_scale)
-    animated = draw_still_with(generate) if held else draw_clip_with(generate)
+    animated = draw_still_with(base, generate) if held else draw_clip_with(generate)
     draw = animated if generator == "animatediff" else draw_picture_with(base, sampling)
 
     def direct(prompt_embeds: torch.Tensor, seeds: list[int], guides: Guides) -> torch.Tensor:

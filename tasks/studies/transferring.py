@@ -90,7 +90,9 @@ def render(plan: Plan, section: MotionSection, drawn: Drawn, led: bool, folder: 
     guides = build_guides(base, subjects, scenes, layouts, CLIP_FRAMES, load_repeat(), None, motion)
     known, clips = read_references(COMBINATION, subjects), []
     for i, (scene, seed) in enumerate(zip(scenes, plan.seeds, strict=True)):
-        own = stage_scenes(base, jury, subjects, [scene], guides.of([i]), draw_still_with(generate), [seed], STAGED, known, TAKES, True)
+        own = stage_scenes(
+            base, jury, subjects, [scene], guides.of([i]), draw_still_with(base, generate), [seed], STAGED, known, TAKES, True
+        )
         clips.append(generate(embed_prompts(base, [whole_prompt(subjects, scene)]), [seed], guides=own))
     return (torch.cat(clips).float().cpu() + 1) / 2
 

@@ -162,7 +162,7 @@ def test_both_generators_draw_on_from_it(base: Base) -> None:
             made, at_once = generate(embeds, [7], guides), generate(embeds, [7], plain)
             assert made.shape == at_once.shape and float((made - at_once).abs().max()) > 1e-2
         if staged == frames:
-            held = set_stages(base, Director(find_middle, SUBJECTS, 0.4, held=True), draw_still_with(animate), led, [7])
+            held = set_stages(base, Director(find_middle, SUBJECTS, 0.4, held=True), draw_still_with(base, animate), led, [7])
             assert held.stage is not None and held.stage.latents.shape[1] == frames and held.regions is not None
             assert held.regions.boxes[0, 0, :, 0].diff().tolist() == pytest.approx([0.1, 0.1], abs=1e-5)  # as led, and no further
         nobody = replace(plain, alone=None)

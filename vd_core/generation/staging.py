@@ -15,6 +15,7 @@ from vd_core.bases.latents import encode_pictures
 from vd_core.bases.stable_diffusion import Base
 from vd_core.generation.guides import Guides, Stage
 from vd_core.generation.pictures import generate_latents
+from vd_core.generation.together import batch_of_pictures
 from vd_core.inputs.cutouts import Find
 from vd_core.inputs.pictures import to_pictures
 from vd_core.inputs.scenes import Scene, part_prompts
@@ -69,9 +70,15 @@ def draw_clip_with(generate: Callable[..., torch.Tensor]) -> Draw:
     return lambda prompt_embeds, seeds: torch.cat([generate(prompt_embeds[[0, 1 + i]], [seed]) for i, seed in enumerate(seeds)])
 
 
-def draw_still_with(generate: Callable[..., torch.Tensor]) -> Draw:
-    """Subjects alone in pictures of AnimateDiff's image modules."""
-    return lambda prompt_embeds, seeds: generate(prompt_embeds, seeds, still=True)
+def draw_still_with(base: Base, generate: Callable[..., torch.Tensor]) -> Draw:
+    """Subjects alone in pictures of AnimateDiff's image modules, as many at once as fit."""
+
+    def draw(prompt_embeds: torch.Tensor, seeds: list[int]) -> torch.Tensor:
+        batch = batch_of_pictures(base)
+        parts = [range(i, min(i + batch, len(seeds))) for i in range(0, len(seeds), batch)]
+        return torch.cat([generate(prompt_embeds[[0, *(1 + i for i in part)]], [seeds[i] for i in part], still=True) for part in parts])
+
+    return draw
 
 
 def embed_alone(base: Base, subjects: list[Subject], scenes: list[Scene]) -> list[torch.Tensor | None]:
