@@ -1,12 +1,17 @@
 """The transfer study's eyes on drawn clips: the path and the colors of toys that are known."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
+from tasks.commands import transfer
+from tasks.shared.sections import MotionSection
+from tests.helpers.workspace import change
 from vd_core.studies.toys import Jury, load_jury
-from vd_core.studies.transfer import Plan, draw_reference, judge_clip, load_plan, summarise_arms
+from vd_core.studies.transfer import Drawn, Plan, draw_reference, draw_truth, judge_clip, load_plan, summarise_arms
+from vd_core.toybox.world.demo import SUBJECTS
 from vd_core.toybox.world.scenes import KINDS, Scene
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +49,44 @@ def test_subjects_and_references_share_no_kind_and_no_color() -> None:
         assert not set(drawn.toys) & set(PLAN.subjects) and set(drawn.toys) <= set(KINDS)
         assert not {looks[0] for looks in drawn.toys.values()} & {*PLAN.subjects.values(), "red", "yellow"}
         assert Scene((), drawn.place, drawn.seed)
+
+
+@pytest.mark.parametrize("kind", ["sd1"], indirect=True)
+def test_a_run_that_was_ended_goes_on_and_arms_share_a_training(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With played trainings and clips: the swap's clips were measured when it was ended, the led ones' not."""
+    shutil.copytree(ROOT / "benchmarks", "benchmarks")
+    trained, measured = [], []
+
+    def prepare(folder: Path, section: MotionSection, plan: Plan, drawn: Drawn, training: str) -> None:
+        trained.append(training)
+        folder.mkdir(parents=True)
+
+    def measure(plan: Plan, section: MotionSection, drawn: Drawn, arm: str, weights: Path, sheet: Path) -> list[dict]:
+        assert weights.is_dir() == (arm != "drawn")
+        measured.append(arm)
+        if measured == ["swap", "swap_led"]:
+            raise KeyboardInterrupt
+        return [{"path": 0.5, "own": 1.0, "leak": 0.0, "absent": 0.0}]
+
+    monkeypatch.setattr(transfer, "prepare_motion", prepare)
+    monkeypatch.setattr(transfer, "measure", measure)
+    with pytest.raises(KeyboardInterrupt):
+        transfer.measure_once(0, "swap", 1)
+    assert list(transfer.measure_once(0, "swap", 1)) == ["swap", "swap_led"]
+    assert trained == ["swap"] and measured == ["swap", "swap_led", "swap_led"]
+    transfer.measure_once(0, "swap", 1)
+    transfer.measure_once(0, "drawn", 1)
+    assert trained == ["swap"] and measured[3:] == ["drawn"] and not list(Path(".cache/transfer").glob("*/weights"))
+    change("motion", {"lora_rank": 4})
+    transfer.measure_once(0, "swap", 1)
+    assert trained == ["swap"] * 2
+
+
+def test_what_is_drawn_is_read_as_it_is(jury: Jury) -> None:
+    """The ceiling of both figures: the demo's own toys on a reference's path."""
+    clip = draw_truth(PLAN.references[0], SUBJECTS, "snow", 5)
+    rows = judge_clip(jury, clip, PLAN, PLAN.references[0])
+    assert [row["kind"] for row in rows] == list(SUBJECTS) and all(row["path"] > 0.95 and row["own"] > 0.8 for row in rows), rows
 
 
 def test_arms_are_compared_over_references() -> None:
