@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -100,12 +101,14 @@ def set_up(name: str, generator: str, base: Base, generate: Generate, subjects: 
     """
     held = generator == "animatediff" and section.render.motion_from_clip
     director = hire_director(name, section.judging, section.device, subjects, section.regions, held)
-    sampling = Sampling(section.render.num_inference_steps, section.sampling.guidance_scale)
-    animated = draw_still_with(base, generate) if held else draw_clip_with(generate)
+    sampling = Sampling(section.render.num_inference_steps, section.regions.guidance_scale)
+    calm = partial(generate, guidance_scale=sampling.guidance_scale)
+    animated = draw_still_with(base, calm) if held else draw_clip_with(calm)
     draw = animated if generator == "animatediff" else draw_picture_with(base, sampling)
 
     def direct(prompt_embeds: torch.Tensor, seeds: list[int], guides: Guides) -> torch.Tensor:
-        return generate(prompt_embeds, seeds, guides=set_stages(base, director, draw, guides, seeds))
+        staged = set_stages(base, director, draw, guides, seeds)
+        return (calm if staged.stage else generate)(prompt_embeds, seeds, guides=staged)
 
     return direct
 

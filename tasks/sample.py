@@ -91,6 +91,7 @@ def draw_candidates(
     """A picture a seed."""
     sampling = section.sampling
     if guides and guides.alone:
+        sampling = replace(sampling, guidance_scale=section.regions.guidance_scale)
         director = hire_director(name, section.judging, section.device, subjects, section.regions)
         guides = set_stages(base, director, draw_picture_with(base, sampling), guides, seeds)
     regions, stage = (guides.regions, guides.stage) if guides else (None, None)

@@ -24,8 +24,9 @@ from tasks.shared.documents import as_table, fill_table
 from tasks.shared.merging import load_params, merge
 from tasks.shared.paths import CACHE, run_folder
 from tasks.studies.rows import rows_path, write_rows
-from tasks.studies.transferring import ARMS, COMBINATION, STAGED, TAKES, Arm, Training, measure, prepare_motion
+from tasks.studies.transferring import ARMS, COMBINATION, LED, Arm, Training, measure, prepare_motion
 from vd_core.files import fingerprint_of, sha256_of, write_json
+from vd_core.studies.staged import CALM, STAGED, TAKES
 from vd_core.studies.transfer import FIGURES, load_plan, summarise_arms
 
 NAMES: dict[Arm, str] = {
@@ -51,21 +52,20 @@ def measure_once(number: int, training: Training, threads: int) -> dict[Arm, lis
         "drawn": asdict(drawn),
         "weights": subjects,
         "section": section.model_dump(mode="json"),
-        "training": training,
-        "led": [STAGED, TAKES],
     }
-    place = CACHE / "transfer" / f"{number:02d}-{fingerprint_of(about, [])[:16]}"
+    place = CACHE / "transfer" / f"{number:02d}-{fingerprint_of({**about, 'training': training}, [])[:16]}"
     weights = place / "weights"
     rows: dict[Arm, list[dict[str, Any]]] = {}
     for arm in ARMS[training]:
-        file = place / f"{arm}.json"
+        name = f"{arm}-{STAGED}-{TAKES}-{CALM}" if arm in LED else arm
+        file = place / f"{name}.json"
         if not file.exists():
             if training != "drawn" and not weights.is_dir():
                 shutil.rmtree(place / "aside", ignore_errors=True)
                 prepare_motion(place / "aside", section, plan, drawn, training)
                 os.rename(place / "aside", weights)
             place.mkdir(parents=True, exist_ok=True)
-            write_json(file, measure(plan, section, drawn, arm, weights, place / f"{arm}.jpg"))
+            write_json(file, measure(plan, section, drawn, arm, weights, place / f"{name}.jpg"))
         rows[arm] = json.loads(file.read_text())
         print(f"{number} {drawn.path} {arm}: " + ", ".join(f"{f} {np.mean([r[f] for r in rows[arm]]):.2f}" for f in FIGURES), flush=True)
     shutil.rmtree(weights, ignore_errors=True)

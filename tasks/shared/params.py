@@ -135,6 +135,7 @@ class Regions(Section):
     most_in_a_row: PositiveInt
     staged: Annotated[float, Field(ge=0, lt=1)]
     takes: PositiveInt
+    guidance_scale: Annotated[float, Field(ge=1)]
 
 
 class Motion(Section):

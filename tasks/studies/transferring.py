@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,7 +31,7 @@ from vd_core.inputs.scenes import Scene, whole_prompt
 from vd_core.methods.cast import draw_cast
 from vd_core.methods.motion import finetune_motion, save_motion, whole_clip
 from vd_core.metrics.find_subject import find_with
-from vd_core.studies.staged import stage_scenes
+from vd_core.studies.staged import CALM, Players, stage_scenes
 from vd_core.studies.toys import Jury, load_jury
 from vd_core.studies.transfer import Drawn, Plan, draw_reference, draw_truth, judge_clip
 from vd_core.toybox.world.demo import SUBJECTS
@@ -42,11 +43,9 @@ Training = Literal["swap", "naive", "none", "drawn"]
 Arm = Literal["swap", "swap_led", "naive", "none", "led", "drawn"]
 ARMS: dict[Training, tuple[Arm, ...]] = {"swap": ("swap", "swap_led"), "naive": ("naive",), "none": ("none", "led"), "drawn": ("drawn",)}
 """What each motion finetuning, or none, is shown by."""
+LED: tuple[Arm, ...] = ("swap_led", "led")
+"""Those whose boxes the reference leads."""
 
-STAGED = 0.3
-"""The share of the steps that draws led subjects together, as docs/regions.md has it."""
-TAKES = 8
-"""How often each of them is drawn alone."""
 COMBINATION = "toys"
 
 
@@ -88,11 +87,11 @@ def render(plan: Plan, section: MotionSection, drawn: Drawn, led: bool, folder: 
     motion = find_motion([Image.fromarray(frame) for frame in draw_reference(drawn)], len(subjects)).spread_over(CLIP_FRAMES)
     layouts = [place_automatically(len(subjects))] * len(scenes)
     guides = build_guides(base, subjects, scenes, layouts, CLIP_FRAMES, load_repeat(), None, motion)
-    known, clips = read_references(COMBINATION, subjects), []
+    players, clips = Players(subjects, read_references(COMBINATION, subjects)), []
+    generate = partial(generate, guidance_scale=CALM)
     for i, (scene, seed) in enumerate(zip(scenes, plan.seeds, strict=True)):
-        own = stage_scenes(
-            base, jury, subjects, [scene], guides.of([i]), draw_still_with(base, generate), [seed], STAGED, known, TAKES, True
-        )
+        draw = draw_still_with(base, generate)
+        own = stage_scenes(base, jury, players, [scene], guides.of([i]), draw, [seed], held=True)
         clips.append(generate(embed_prompts(base, [whole_prompt(subjects, scene)]), [seed], guides=own))
     return (torch.cat(clips).float().cpu() + 1) / 2
 
@@ -113,6 +112,6 @@ def measure(plan: Plan, section: MotionSection, drawn: Drawn, arm: Arm, weights:
     if arm == "drawn":
         clips = torch.stack([draw_truth(drawn, SUBJECTS, drawn.place, seed) for seed in plan.seeds])
     else:
-        clips = render(plan, section, drawn, arm in ("swap_led", "led"), weights, jury)
+        clips = render(plan, section, drawn, arm in LED, weights, jury)
     contact_sheet([to_pictures(clip * 2 - 1)[::2] for clip in clips]).save(sheet, quality=90)
     return [row for clip in clips for row in judge_clip(jury, clip, plan, drawn)]

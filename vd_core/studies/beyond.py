@@ -22,7 +22,7 @@ from vd_core.methods import disen_mix
 from vd_core.metrics.scatter_subjects import scatter_pictures
 from vd_core.seeds import seed_for
 from vd_core.settings import Sampling, Settings
-from vd_core.studies.staged import stage_scenes
+from vd_core.studies.staged import TAKES, Players, calm, play, stage_scenes
 from vd_core.studies.toys import Jury, Toys, draw_toys, mix
 from vd_core.studies.transfer import Drawn
 from vd_core.toybox.reading.binding import attribute_binding
@@ -37,20 +37,18 @@ Trained = Literal["strips", "cutouts", "regions", "picks"]
 Rows = list[dict[str, float]]
 
 
-STAGED = 0.3
-"""`regions.staged`, as it was chosen on toys that stand in no study."""
 IN_A_ROW = 4
 """`regions.most_in_a_row`, as the embedded base's preset has it."""
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One way: what is `trained`, whether pictures are drawn with regions, whether a region's prompt repeats its subject, and `regions.staged`."""
+    """One way: what is `trained`, whether pictures are drawn with regions, whether a region's prompt repeats its subject, and whether each is drawn alone first."""
 
     trained: Trained
     placed: bool
     repeat: bool
-    staged: float = 0.0
+    staged: bool = False
 
 
 ARMS = {
@@ -58,7 +56,7 @@ ARMS = {
     "cut-outs": Arm("cutouts", False, False),
     "regions in sampling": Arm("cutouts", True, True),
     "regions in training": Arm("regions", True, True),
-    "each drawn alone first": Arm("strips", True, True, STAGED),
+    "each drawn alone first": Arm("strips", True, True, True),
     "re-finetuned on the best of these": Arm("picks", False, False),
 }
 
@@ -105,13 +103,13 @@ def finetune(folder: Path, jury: Jury, toys: Toys, settings: Settings, strips: i
     disen_mix.finetune(base, subjects, pictures, mix(pictures, strips, seed), settings, progress, target, scattered)
 
 
-def open_customised(folder: Path, toys: Toys, weights: Path | None) -> tuple[Base, list[Subject]]:
+def open_customised(folder: Path, jury: Jury, toys: Toys, weights: Path | None) -> tuple[Base, Players]:
     """The base with a finetuning's weights, and its subjects; without weights the base as it is, and toys that it knows by their colors."""
     base = load_base(folder_source(folder), torch.device("cpu"))
     if weights is None:
-        return base, name_by_color(toys)
+        return base, Players(name_by_color(toys), [])
     load_customisation(base, weights)
-    return base, draw_toys(toys, base)[0]
+    return base, play(base, jury, toys)
 
 
 def name_by_color(toys: Toys) -> list[Subject]:
@@ -122,39 +120,42 @@ def name_by_color(toys: Toys) -> list[Subject]:
 def draw_scenes(
     base: Base,
     jury: Jury,
-    subjects: list[Subject],
+    players: Players,
     scenes: list[Scene],
     layouts: list[list[Box]],
     seeds: list[int],
     arm: Arm,
     sampling: Sampling,
+    takes: int = TAKES,
 ) -> list[Image.Image]:
     """A picture a scene and seed, in an arm's way; without regions the whole scene is said in one sentence."""
+    subjects = players.subjects
     prompts = [whole_prompt(subjects, s) if arm.placed else spoken_prompt(subjects, s) for s in scenes]
-    steps, guidance_scale, embeds = sampling.num_inference_steps, sampling.guidance_scale, embed_prompts(base, prompts)
+    steps, embeds = sampling.num_inference_steps, embed_prompts(base, prompts)
     if not arm.placed:
-        return show(base, generate_latents(base, embeds, seeds, steps, guidance_scale))
+        return show(base, generate_latents(base, embeds, seeds, steps, sampling.guidance_scale))
     guides = build_guides(base, subjects, scenes, layouts, 1, arm.repeat)
     if arm.staged:
-        guides = stage_scenes(base, jury, subjects, scenes, guides, draw_picture_with(base, sampling), seeds, arm.staged)
-    return show(base, generate_latents(base, embeds, seeds, steps, guidance_scale, guides.regions, guides.stage))
+        sampling = calm(sampling)
+        guides = stage_scenes(base, jury, players, scenes, guides, draw_picture_with(base, sampling), seeds, takes)
+    return show(base, generate_latents(base, embeds, seeds, steps, sampling.guidance_scale, guides.regions, guides.stage))
 
 
-def draw_crowd(base: Base, jury: Jury, subjects: list[Subject], plan: Plan, arm: Arm, sampling: Sampling) -> list[Image.Image]:
+def draw_crowd(base: Base, jury: Jury, players: Players, plan: Plan, arm: Arm, sampling: Sampling) -> list[Image.Image]:
     """Pictures of all subjects at the plan's places, the same seeds for all arms."""
     seeds = [seed_for("crowd", i) for i in range(plan.pictures)]
-    return draw_together(base, jury, subjects, plan.places, seeds, arm, sampling)
+    return draw_together(base, jury, players, plan.places, seeds, arm, sampling)
 
 
 def draw_together(
-    base: Base, jury: Jury, subjects: list[Subject], places: list[str], seeds: list[int], arm: Arm, sampling: Sampling
+    base: Base, jury: Jury, players: Players, places: list[str], seeds: list[int], arm: Arm, sampling: Sampling
 ) -> list[Image.Image]:
     """A picture of all subjects for each seed, at the places in turn; placed ones in every layout in turn."""
-    count, actions = len(subjects), {s.name: "" for s in subjects} if arm.placed else {}
+    count, actions = len(players.subjects), {s.name: "" for s in players.subjects} if arm.placed else {}
     layouts = count_layouts(count, IN_A_ROW)
     scenes = [Scene(places[i % len(places)], actions, None, False, ()) for i in range(len(seeds))]
     boxes = [place_automatically(count, i // len(places) % layouts, IN_A_ROW) for i in range(len(seeds))]
-    return draw_scenes(base, jury, subjects, scenes, boxes, seeds, arm, sampling)
+    return draw_scenes(base, jury, players, scenes, boxes, seeds, arm, sampling)
 
 
 def read_crowd(jury: Jury, pictures: list[Image.Image], toys: Toys) -> Rows:
@@ -165,8 +166,8 @@ def read_crowd(jury: Jury, pictures: list[Image.Image], toys: Toys) -> Rows:
 
 def run_crowd(folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, sampling: Sampling, weights: Path, sheet: Path) -> Rows:
     """One arm's pictures of one crowd, as a contact sheet too."""
-    base, subjects = open_customised(folder, toys, weights)
-    pictures = draw_crowd(base, jury, subjects, plan, arm, sampling)
+    base, players = open_customised(folder, jury, toys, weights)
+    pictures = draw_crowd(base, jury, players, plan, arm, sampling)
     contact_sheet([pictures[i : i + 8] for i in range(0, len(pictures), 8)]).save(sheet, quality=90)
     return read_crowd(jury, pictures, toys)
 
@@ -187,5 +188,5 @@ def draw_truth(toys: Toys, count: int) -> list[Image.Image]:
 
 def run_known(folder: Path, jury: Jury, toys: Toys, plan: Plan, sampling: Sampling) -> Rows:
     """What the base itself draws when the toys' colors are said in words, without any finetuning."""
-    base, subjects = open_customised(folder, toys, None)
-    return read_crowd(jury, draw_crowd(base, jury, subjects, plan, ARMS["plain"], sampling), toys)
+    base, players = open_customised(folder, jury, toys, None)
+    return read_crowd(jury, draw_crowd(base, jury, players, plan, ARMS["plain"], sampling), toys)

@@ -9,10 +9,10 @@ from vd_core.bases.stable_diffusion import Base
 from vd_core.generation.layouts import place_automatically
 from vd_core.inputs.pictures import contact_sheet
 from vd_core.inputs.scenes import Scene
-from vd_core.inputs.subjects import Subject
 from vd_core.seeds import seed_for
 from vd_core.settings import Sampling
 from vd_core.studies.beyond import Arm, Plan, Rows, draw_scenes, open_customised
+from vd_core.studies.staged import Players
 from vd_core.studies.toys import Jury, Toys
 from vd_core.toybox.reading.accessories import read_worn, wears_alone
 from vd_core.toybox.world.draw import draw_scene
@@ -29,15 +29,19 @@ def choose_wearers(toys: Toys, count: int) -> list[Wearing]:
 
 
 def draw_wearers(
-    base: Base, jury: Jury, subjects: list[Subject], plan: Plan, arm: Arm, sampling: Sampling, wearers: list[Wearing]
+    base: Base, jury: Jury, players: Players, plan: Plan, arm: Arm, sampling: Sampling, wearers: list[Wearing]
 ) -> list[Image.Image]:
-    """A picture of all subjects for each of `wearers`, who wears what it says; the same seeds for all arms."""
+    """A picture of all subjects for each of `wearers`, who wears what it says; the same seeds for all arms.
+
+    Drawn alone there is one take: the one most like the given pictures would be the one without a hat.
+    """
+    subjects = players.subjects
     scenes = [
         Scene(plan.places[i % len(plan.places)], {s.name: f"with a {worn}" if s.name == wearer else "" for s in subjects}, None, False, ())
         for i, (wearer, worn) in enumerate(wearers)
     ]
     seeds = [seed_for("attribute", i) for i in range(len(scenes))]
-    return draw_scenes(base, jury, subjects, scenes, [place_automatically(len(subjects))] * len(scenes), seeds, arm, sampling)
+    return draw_scenes(base, jury, players, scenes, [place_automatically(len(subjects))] * len(scenes), seeds, arm, sampling, takes=1)
 
 
 def read_wearers(jury: Jury, pictures: list[Image.Image], toys: Toys, wearers: list[Wearing]) -> Rows:
@@ -51,9 +55,9 @@ def run_attributes(
     folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, sampling: Sampling, weights: Path | None, sheet: Path
 ) -> Rows:
     """One arm's pictures of one pair, as a contact sheet too."""
-    base, subjects = open_customised(folder, toys, weights)
+    base, players = open_customised(folder, jury, toys, weights)
     wearers = choose_wearers(toys, plan.pictures)
-    pictures = draw_wearers(base, jury, subjects, plan, arm, sampling, wearers)
+    pictures = draw_wearers(base, jury, players, plan, arm, sampling, wearers)
     contact_sheet([pictures[i : i + 6] for i in range(0, len(pictures), 6)]).save(sheet, quality=90)
     return read_wearers(jury, pictures, toys, wearers)
 

@@ -17,15 +17,13 @@ from vd_core.generation.unet import unroll
 from vd_core.inputs.clip_motion import find_motion
 from vd_core.inputs.pictures import contact_sheet, to_pictures
 from vd_core.inputs.scenes import Scene, spoken_prompt, whole_prompt
-from vd_core.inputs.subjects import Subject
-from vd_core.metrics.fidelity import match_frames, refer_to, score_frames
+from vd_core.metrics.fidelity import match_frames, score_frames
 from vd_core.metrics.motion_path import path_correlation
-from vd_core.metrics.report import to_unit
 from vd_core.seeds import seed_for
 from vd_core.settings import Sampling
 from vd_core.studies.beyond import Arm, Plan, Rows, name_by_color
-from vd_core.studies.staged import stage_scenes
-from vd_core.studies.toys import Jury, Toys, draw_toys
+from vd_core.studies.staged import CALM, Players, play, stage_scenes
+from vd_core.studies.toys import Jury, Toys
 from vd_core.studies.transfer import draw_reference, track
 from vd_core.toybox.reading.action_binding import action_binding
 from vd_core.toybox.world.draw import CLIP_FRAMES, draw_clip
@@ -41,30 +39,31 @@ STRENGTH, ZERO_FRAMES, ZERO_STEPS, T_FORWARD, T_WARP, T_CARRIED = (10.0, 0.0), 8
 
 
 def open_animatediff(
-    folder: Path, toys: Toys, weights: Path | None, frames: int, sampling: Sampling
-) -> tuple[Base, list[Subject], Generate]:
+    folder: Path, jury: Jury, toys: Toys, weights: Path | None, frames: int, sampling: Sampling
+) -> tuple[Base, Players, Generate]:
     """AnimateDiff with a finetuning's weights: the base, the subjects, the generator; without weights toys that the base knows by their colors."""
     base = load_base(folder_source(folder), torch.device("cpu"))
     steps, guidance_scale = sampling.num_inference_steps, sampling.guidance_scale
     if weights is not None:
-        return base, draw_toys(toys, base)[0], customise_animatediff(base, weights, frames, steps, guidance_scale, False)
+        return base, play(base, jury, toys), customise_animatediff(base, weights, frames, steps, guidance_scale, False)
     net = unroll(build_animatediff(base, base.motion_adapter).unet)
     own = {"num_frames": frames, "num_inference_steps": steps, "guidance_scale": guidance_scale, "fast": False}
-    return base, name_by_color(toys), partial(generate_animatediff, base, net, **own)
+    return base, Players(name_by_color(toys), []), partial(generate_animatediff, base, net, **own)
 
 
 def draw_clips(
-    base: Base, jury: Jury, subjects: list[Subject], generate: Generate, scenes: list[Scene], seeds: list[int], arm: Arm, frames: int
+    base: Base, jury: Jury, players: Players, generate: Generate, scenes: list[Scene], seeds: list[int], arm: Arm, frames: int
 ) -> torch.Tensor:
     """One clip a scene and seed, in 0..1: `[n, f, 3, h, w]`; without regions and events the whole scene is said in one sentence."""
+    subjects, calmly = players.subjects, partial(generate, guidance_scale=CALM)
     prompts = [whole_prompt(subjects, s) if arm.placed else spoken_prompt(subjects, s) for s in scenes]
     layouts, clips = [place_automatically(len(subjects))] * len(scenes), []
     guides = build_guides(base, subjects, scenes, layouts, frames, arm.repeat) if arm.placed else None
     for i, (scene, seed) in enumerate(zip(scenes, seeds, strict=True)):
         own = guides and guides.of([i])
         if own and arm.staged:
-            own = stage_scenes(base, jury, subjects, [scene], own, draw_clip_with(generate), [seed], arm.staged)
-        clips.append(generate(embed_prompts(base, prompts[i : i + 1]), [seed], guides=own))
+            own = stage_scenes(base, jury, players, [scene], own, draw_clip_with(calmly), [seed], takes=1)
+        clips.append((calmly if own and own.stage else generate)(embed_prompts(base, prompts[i : i + 1]), [seed], guides=own))
     return (torch.cat(clips).float() + 1) / 2
 
 
@@ -75,12 +74,12 @@ def save_clips(clips: torch.Tensor, sheet: Path) -> None:
 
 def run_actions(folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, sampling: Sampling, weights: Path | None, sheet: Path) -> Rows:
     """`own_action`: the share of toys that do what their own words say; a row a clip."""
-    base, subjects, generate = open_animatediff(folder, toys, weights, CLIP_FRAMES, sampling)
+    base, players, generate = open_animatediff(folder, jury, toys, weights, CLIP_FRAMES, sampling)
     wanted = [actions for actions in plan.actions for _ in range(plan.clips)]
     places = [plan.places[i % len(plan.places)] for i in range(len(wanted))]
-    said = [{s.name: words for s, (words, _) in zip(subjects, actions, strict=True)} for actions in wanted]
+    said = [{s.name: words for s, (words, _) in zip(players.subjects, actions, strict=True)} for actions in wanted]
     scenes = [Scene(place, own, None, False, ()) for place, own in zip(places, said, strict=True)]
-    clips = draw_clips(base, jury, subjects, generate, scenes, [seed_for("action", i) for i in range(len(scenes))], arm, CLIP_FRAMES)
+    clips = draw_clips(base, jury, players, generate, scenes, [seed_for("action", i) for i in range(len(scenes))], arm, CLIP_FRAMES)
     save_clips(clips, sheet)
     return read_actions(jury, clips, [name_motions(toys, actions) for actions in wanted])
 
@@ -111,10 +110,10 @@ def read_drawn_actions(jury: Jury, toys: Toys, plan: Plan) -> Rows:
 
 def run_events(folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, sampling: Sampling, weights: Path, sheet: Path) -> Rows:
     """`event_order`: 1 if most frames before the turn show the first place, and most after it the second; a row a clip."""
-    base, subjects, generate = open_animatediff(folder, toys, weights, CLIP_FRAMES, sampling)
+    base, players, generate = open_animatediff(folder, jury, toys, weights, CLIP_FRAMES, sampling)
     turns = [turn for turn in plan.events for _ in range(plan.clips)]
     scenes = [Scene(first, {}, None, False, ((0, first), (None, second))) for first, second in turns]
-    clips = draw_clips(base, jury, subjects, generate, scenes, [seed_for("event", i) for i in range(len(scenes))], arm, CLIP_FRAMES)
+    clips = draw_clips(base, jury, players, generate, scenes, [seed_for("event", i) for i in range(len(scenes))], arm, CLIP_FRAMES)
     save_clips(clips, sheet)
     return [{"event_order": float(in_order(jury, clip, *turn))} for clip, turn in zip(clips, turns, strict=True)]
 
@@ -133,18 +132,16 @@ def run_long(folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, samplin
     With `placed` each toy has its own region. A clip's last frames are held against the mean of all clips' first ones, so that the rows' mean is
     the ratio of the means: single clips begin too differently.
     """
-    base, subjects, generate = open_animatediff(folder, toys, weights, LONG, sampling)
-    _, pictures = draw_toys(toys, base)
-    known = [refer_to(jury.judges, s.class_noun, to_unit(own)) for s, own in zip(subjects, pictures, strict=True)]
-    own = {s.name: "is jumping" for s in subjects}
+    base, players, generate = open_animatediff(folder, jury, toys, weights, LONG, sampling)
+    own = {s.name: "is jumping" for s in players.subjects}
     scenes = [
         Scene(place, own, None, False, ()) if arm.placed else Scene(f"are jumping {place}", {}, None, False, ())
         for place in plan.places[: plan.clips]
     ]
-    clips = draw_clips(base, jury, subjects, generate, scenes, [seed_for("long", i) for i in range(len(scenes))], arm, LONG)
+    clips = draw_clips(base, jury, players, generate, scenes, [seed_for("long", i) for i in range(len(scenes))], arm, LONG)
     save_clips(clips, sheet)
     first, last = (
-        [float(np.nan_to_num(score_frames(match_frames(jury.judges, clip[part], known))).mean()) for clip in clips]
+        [float(np.nan_to_num(score_frames(match_frames(jury.judges, clip[part], players.known))).mean()) for clip in clips]
         for part in (slice(ENDS), slice(-ENDS, None))
     )
     return [{"long_drift": end / max(float(np.mean(first)), 1e-6), "first": begin} for begin, end in zip(first, last, strict=True)]
@@ -153,7 +150,8 @@ def run_long(folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, samplin
 def run_zero_motion(folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, sampling: Sampling, weights: Path, sheet: Path) -> Rows:
     """`zero_motion`: correlation of each toy's path with the reference's, in Text2Video-Zero; with `placed` it takes the clip's motion. A row a toy."""
     base = load_base(folder_source(folder), torch.device("cpu"))
-    subjects, _ = draw_toys(toys, base)
+    players = play(base, jury, toys)
+    subjects = players.subjects
     generate = customise_text2video_zero(
         base, weights, ZERO_FRAMES, ZERO_STEPS, sampling.guidance_scale, STRENGTH, T_FORWARD, T_WARP, False, T_CARRIED
     )
@@ -170,9 +168,10 @@ def run_zero_motion(folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, 
         prompts = [whole_prompt(subjects, scene) for scene in scenes]
         seeds = [seed_for("zero", i, k) for k in range(len(scenes))]
         if arm.staged:
-            draw = draw_picture_with(base, Sampling(ZERO_STEPS, sampling.guidance_scale))
-            guides = stage_scenes(base, jury, subjects, scenes, guides, draw, seeds, arm.staged)
-        clips = (generate(embed_prompts(base, prompts), seeds, guides=guides).float().cpu() + 1) / 2
+            draw = draw_picture_with(base, Sampling(ZERO_STEPS, CALM))
+            guides = stage_scenes(base, jury, players, scenes, guides, draw, seeds)
+        drawing = partial(generate, guidance_scale=CALM) if guides.stage else generate
+        clips = (drawing(embed_prompts(base, prompts), seeds, guides=guides).float().cpu() + 1) / 2
         path = path_of(drawn.path)[chosen] * [1, -1]
         drawn_clips.append(clips)
         for clip in clips:

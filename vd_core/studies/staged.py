@@ -1,32 +1,53 @@
 """What the studies do to draw every subject of their scenes alone first (docs/regions.md)."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from vd_core.bases.stable_diffusion import Base
 from vd_core.generation.guides import Guides
-from vd_core.generation.staging import Director, Draw, embed_alone, like_any, set_stages
+from vd_core.generation.staging import Director, Draw, embed_alone, set_stages
 from vd_core.inputs.scenes import Scene
 from vd_core.inputs.subjects import Subject
-from vd_core.metrics.fidelity import SubjectReference
+from vd_core.metrics.fidelity import SubjectReference, refer_to
 from vd_core.metrics.find_subject import alike_with, find_with
-from vd_core.studies.toys import Jury
+from vd_core.metrics.report import to_unit
+from vd_core.settings import Sampling
+from vd_core.studies.toys import Jury, Toys, draw_toys
+
+STAGED, TAKES, CALM = 0.3, 8, 2.0
+"""`regions.staged`, `.takes` and `.guidance_scale`, as they were chosen on toys that stand in no study. Clips have one take."""
+
+
+@dataclass(frozen=True)
+class Players:
+    """Subjects, and what they look like to the judges (nothing is known of toys in words)."""
+
+    subjects: list[Subject]
+    known: list[SubjectReference]
+
+
+def play(base: Base, jury: Jury, toys: Toys) -> Players:
+    """The subjects that a finetuning on drawn pictures of toys has learned."""
+    subjects, given = draw_toys(toys, base)
+    return Players(subjects, [refer_to(jury.judges, s.class_noun, to_unit(own)) for s, own in zip(subjects, given, strict=True)])
+
+
+def calm(sampling: Sampling) -> Sampling:
+    """The sampling of subjects alone, and of the steps that draw them together."""
+    return replace(sampling, guidance_scale=CALM)
 
 
 def stage_scenes(
     base: Base,
     jury: Jury,
-    subjects: list[Subject],
+    players: Players,
     scenes: list[Scene],
     guides: Guides,
     draw: Draw,
     seeds: list[int],
-    share: float,
-    known: Sequence[SubjectReference] = (),
-    takes: int = 1,
+    takes: int = TAKES,
     held: bool = False,
 ) -> Guides:
-    """The guides of scenes, one a seed, with their stages; with what is `known` of the subjects the take most alike is kept."""
-    alike = alike_with(jury.judges, known) if known else like_any
-    director = Director(find_with(jury.judges), subjects, share, takes, alike, held)
+    """The guides of scenes, one a seed, with their stages."""
+    subjects = players.subjects
+    director = Director(find_with(jury.judges), subjects, STAGED, takes, alike_with(jury.judges, players.known), held)
     return set_stages(base, director, draw, replace(guides, alone=embed_alone(base, subjects, scenes)), seeds)
