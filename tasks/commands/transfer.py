@@ -24,7 +24,7 @@ from tasks.shared.documents import as_table, fill_table
 from tasks.shared.merging import load_params, merge
 from tasks.shared.paths import CACHE, run_folder
 from tasks.studies.rows import rows_path, write_rows
-from tasks.studies.transferring import ARMS, COMBINATION, LED, Arm, Training, measure, prepare_motion
+from tasks.studies.transferring import ARMS, COMBINATION, Arm, Training, finetune_for, measure
 from vd_core.files import fingerprint_of, sha256_of, write_json
 from vd_core.studies.staged import CALM, STAGED, TAKES
 from vd_core.studies.transfer import FIGURES, load_plan, summarise_arms
@@ -41,34 +41,28 @@ PLAN, OUT, DOCUMENT = Path("benchmarks/motion.yaml"), Path("metrics/motion.json"
 
 
 def measure_once(number: int, training: Training, threads: int) -> dict[Arm, list[dict[str, Any]]]:
-    """The rows of a training's arms, kept under all that decides them, as its weights are: a run that was ended goes on."""
+    """The rows of a training's arms, kept under all that decides them, as its motion modules are: a run that was ended goes on."""
     torch.set_num_threads(threads)
     silence_libraries()
     plan, section = load_plan(PLAN), build_sections(merge(load_params(), COMBINATION)).motion
     drawn = plan.references[number]
+    learned = {"drawn": asdict(drawn), "action": plan.action, "training": training, "section": section.model_dump(mode="json")}
+    place = CACHE / "transfer" / f"{number:02d}-{fingerprint_of(learned, [])[:16]}"
+    place.mkdir(parents=True, exist_ok=True)
+    motion = place / "motion"
+    if training in ("swap", "naive") and not motion.is_dir():
+        shutil.rmtree(place / "aside", ignore_errors=True)
+        finetune_for(place / "aside", section, plan, drawn, training == "naive")
+        os.rename(place / "aside", motion)
     subjects = [sha256_of(p) for p in sorted(run_folder(COMBINATION, "refinetune").glob("*.safetensors"))]
-    about = {
-        "plan": {**asdict(plan), "references": None},
-        "drawn": asdict(drawn),
-        "weights": subjects,
-        "section": section.model_dump(mode="json"),
-    }
-    place = CACHE / "transfer" / f"{number:02d}-{fingerprint_of({**about, 'training': training}, [])[:16]}"
-    weights = place / "weights"
+    shown = {"plan": {**asdict(plan), "references": None}, "subjects": subjects, "led": [STAGED, TAKES, CALM]}
     rows: dict[Arm, list[dict[str, Any]]] = {}
     for arm in ARMS[training]:
-        name = f"{arm}-{STAGED}-{TAKES}-{CALM}" if arm in LED else arm
-        file = place / f"{name}.json"
+        file = place / f"{arm}-{fingerprint_of(shown, [])[:16]}.json"
         if not file.exists():
-            if training != "drawn" and not weights.is_dir():
-                shutil.rmtree(place / "aside", ignore_errors=True)
-                prepare_motion(place / "aside", section, plan, drawn, training)
-                os.rename(place / "aside", weights)
-            place.mkdir(parents=True, exist_ok=True)
-            write_json(file, measure(plan, section, drawn, arm, weights, place / f"{name}.jpg"))
+            write_json(file, measure(plan, section, drawn, arm, motion, place / f"{arm}.jpg"))
         rows[arm] = json.loads(file.read_text())
         print(f"{number} {drawn.path} {arm}: " + ", ".join(f"{f} {np.mean([r[f] for r in rows[arm]]):.2f}" for f in FIGURES), flush=True)
-    shutil.rmtree(weights, ignore_errors=True)
     return rows
 
 
@@ -81,7 +75,7 @@ def transfer_table(report: dict[str, Any]) -> str:
 
     shown = [(NAMES[arm], report[arm]) for arm in NAMES if arm in report] + list(report["differences"].items())
     rows = [[name, str(own["path"]["n"]), *(cell(own[f]) for f in FIGURES)] for name, own in shown]
-    return as_table(["", "references", "path", "own color", "reference's color", "absent"], rows)
+    return as_table(["", "references", "path", "own color", "identity", "reference's color", "absent"], rows)
 
 
 def main(

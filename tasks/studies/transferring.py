@@ -4,6 +4,7 @@ import shutil
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import torch
@@ -49,16 +50,9 @@ LED: tuple[Arm, ...] = ("swap_led", "led")
 COMBINATION = "toys"
 
 
-def prepare_motion(folder: Path, section: MotionSection, plan: Plan, drawn: Drawn, training: Training) -> None:
-    """Put what is kept of a motion finetuning, and the demo's subjects, into `folder`."""
-    folder.mkdir(parents=True)
-    if training != "none":
-        finetune_for(folder, section, plan, drawn, training == "naive", open_jury(section))
-    copy_customisation(run_folder(COMBINATION, "refinetune"), folder)
-
-
-def finetune_for(folder: Path, section: MotionSection, plan: Plan, drawn: Drawn, literal: bool, jury: Jury) -> None:
-    """Finetune the base's motion modules on a reference, from copies or from the clip itself, into `folder`."""
+def finetune_for(folder: Path, section: MotionSection, plan: Plan, drawn: Drawn, literal: bool) -> None:
+    """Finetune the base's motion modules on a reference, from copies or from the clip itself, into a new `folder`."""
+    folder.mkdir()
     training = replace(section.training, copies=0) if literal else section.training
     clip = draw_reference(drawn)
     prompt = f"{enumerate_names([f'a {kind}' for kind in drawn.toys])} {plan.action} {BACKGROUNDS[drawn.place]}"
@@ -66,7 +60,7 @@ def finetune_for(folder: Path, section: MotionSection, plan: Plan, drawn: Drawn,
     if literal:
         copies = [whole_clip([Image.fromarray(frame) for frame in clip], prompt)]
     else:
-        find, nouns = find_with(jury.judges), [s.class_noun for s in read_subjects(COMBINATION)]
+        find, nouns = find_with(open_jury(section).judges), [s.class_noun for s in read_subjects(COMBINATION)]
         reference = read_reference(clip, prompt, [find(frame, None) for frame in clip], len(nouns))
         cast = draw_cast(base, find, nouns, training.places, training.actors, section.sampling, training.schedule.seed)
         copies = draw_copies(reference, cast, training, folder / "copies.jpg")
@@ -76,7 +70,7 @@ def finetune_for(folder: Path, section: MotionSection, plan: Plan, drawn: Drawn,
 
 
 def render(plan: Plan, section: MotionSection, drawn: Drawn, led: bool, folder: Path, jury: Jury) -> torch.Tensor:
-    """The videos of the subjects with the weights in `folder`, in 0..1 `[n, f, 3, h, w]`; `led`: each drawn alone first, and led along the reference's way."""
+    """The videos of the demo's subjects with the weights in `folder`, in 0..1 `[n, f, 3, h, w]`; `led`: each drawn alone first, and led along the reference's way."""
     base, subjects = open_base(section.models, section.device, [], motion=True), read_subjects(COMBINATION)
     generate = customise_animatediff(base, folder, CLIP_FRAMES, plan.num_inference_steps, section.sampling.guidance_scale, False)
     places = [plan.places[i % len(plan.places)] for i in range(len(plan.seeds))]
@@ -106,12 +100,17 @@ def load_repeat() -> bool:
     return build_sections(merge(load_params(), COMBINATION)).render.regions.repeat
 
 
-def measure(plan: Plan, section: MotionSection, drawn: Drawn, arm: Arm, weights: Path, sheet: Path) -> list[dict[str, Any]]:
-    """The rows of one arm on one reference; its clips as a contact sheet."""
-    jury = open_jury(section)
+def measure(plan: Plan, section: MotionSection, drawn: Drawn, arm: Arm, motion: Path, sheet: Path) -> list[dict[str, Any]]:
+    """The rows of one arm on one reference, with what was learned of it in `motion`, if anything was; its clips as a contact sheet."""
+    jury, subjects = open_jury(section), read_subjects(COMBINATION)
     if arm == "drawn":
         clips = torch.stack([draw_truth(drawn, SUBJECTS, drawn.place, seed) for seed in plan.seeds])
     else:
-        clips = render(plan, section, drawn, arm in LED, weights, jury)
+        with TemporaryDirectory() as folder:
+            if motion.is_dir():
+                shutil.copytree(motion, folder, dirs_exist_ok=True)
+            copy_customisation(run_folder(COMBINATION, "refinetune"), Path(folder))
+            clips = render(plan, section, drawn, arm in LED, Path(folder), jury)
     contact_sheet([to_pictures(clip * 2 - 1)[::2] for clip in clips]).save(sheet, quality=90)
-    return [row for clip in clips for row in judge_clip(jury, clip, plan, drawn)]
+    known = read_references(COMBINATION, subjects)
+    return [row for clip in clips for row in judge_clip(jury, clip, plan, drawn, known)]

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import yaml
 
-from vd_core.metrics.fidelity import assign, crop_boxes, detect
+from vd_core.metrics.fidelity import SubjectReference, assign, crop_boxes, detect, match_frames, score_frames
 from vd_core.metrics.intervals import DRAWS, with_interval
 from vd_core.metrics.motion_path import path_correlation
 from vd_core.studies.toys import Jury
@@ -18,7 +18,7 @@ from vd_core.toybox.world.scenes import Scene, Toy
 
 SURE = 0.2
 """A detection that the reader gives a kind with less is not that toy."""
-FIGURES = ("path", "own", "leak", "absent")
+FIGURES = ("path", "own", "identity", "leak", "absent")
 
 
 @dataclass(frozen=True)
@@ -81,18 +81,23 @@ def draw_truth(drawn: Drawn, looks: dict[str, tuple[str, str, str]], place: str,
     return torch.from_numpy(draw_reference(Drawn(drawn.path, looks, place, seed))).permute(0, 3, 1, 2).float() / 255
 
 
-def judge_clip(jury: Jury, frames: torch.Tensor, plan: Plan, drawn: Drawn) -> list[dict[str, Any]]:
-    """A row a subject: `path`, and of its frames the shares in its `own` color, in one of the reference's (`leak`), and without it (`absent`)."""
+def judge_clip(jury: Jury, frames: torch.Tensor, plan: Plan, drawn: Drawn, known: list[SubjectReference]) -> list[dict[str, Any]]:
+    """A row a subject: `path`, and of its frames the shares in its `own` color, in one of the reference's (`leak`), and without it (`absent`).
+
+    `identity` is the DINO score, the frames' mean, 0 where a subject is missing: `own` asks for the main one of two colors alone.
+    """
     kinds, foreign = list(plan.subjects), {looks[0] for looks in drawn.toys.values()}
     middles, colors = track(jury, frames, kinds)
+    identity = np.nan_to_num(score_frames(match_frames(jury.judges, frames, known))).mean(0)
     rows = []
-    for kind in kinds:
+    for kind, likeness in zip(kinds, identity, strict=True):
         read = colors[kind]
         rows.append(
             {
                 "kind": kind,
                 "path": path_correlation(middles[kind], path_of(drawn.path) * [1, -1]),  # pictures count downwards
                 "own": float(np.mean([c == plan.subjects[kind] for c in read])) if read else 0.0,
+                "identity": float(likeness),
                 "leak": float(np.mean([c in foreign for c in read])) if read else 0.0,
                 "absent": 1 - len(read) / len(frames),
             }
