@@ -9,6 +9,7 @@ import os
 import shutil
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
+from itertools import accumulate
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
+from PIL import Image
 
 from tasks.settings import build_sections
 from tasks.shared.command import silence_libraries
@@ -23,11 +25,13 @@ from tasks.shared.cores import usable_cores
 from tasks.shared.documents import as_table, fill_table
 from tasks.shared.merging import load_params, merge
 from tasks.shared.paths import CACHE, run_folder
+from tasks.shared.sections import MotionSection
 from tasks.studies.rows import rows_path, write_rows
 from tasks.studies.transferring import ARMS, COMBINATION, Arm, Training, finetune_for, measure
 from vd_core.files import fingerprint_of, sha256_of, write_json
+from vd_core.inputs.pictures import contact_sheet
 from vd_core.studies.staged import CALM, STAGED, TAKES
-from vd_core.studies.transfer import FIGURES, load_plan, summarise_arms
+from vd_core.studies.transfer import FIGURES, Plan, draw_reference, load_plan, summarise_arms
 
 NAMES: dict[Arm, str] = {
     "swap": "module swap, T_m from copies",
@@ -38,16 +42,27 @@ NAMES: dict[Arm, str] = {
     "drawn": "the world's drawings",
 }
 PLAN, OUT, DOCUMENT = Path("benchmarks/motion.yaml"), Path("metrics/motion.json"), Path("docs/evidence.md")
+PICTURE = Path("docs/motion.png")
+
+
+def place_of(plan: Plan, section: MotionSection, number: int, training: Training) -> Path:
+    """Where a reference's motion modules, clips and rows are kept."""
+    drawn = asdict(plan.references[number])
+    learned = {"drawn": drawn, "action": plan.action, "training": training, "section": section.model_dump(mode="json")}
+    return CACHE / "transfer" / f"{number:02d}-{fingerprint_of(learned, [])[:16]}"
+
+
+def read_setting() -> tuple[Plan, MotionSection]:
+    """The plan, and how the demo finetunes on a motion."""
+    return load_plan(PLAN), build_sections(merge(load_params(), COMBINATION)).motion
 
 
 def measure_once(number: int, training: Training, threads: int) -> dict[Arm, list[dict[str, Any]]]:
     """The rows of a training's arms, kept under all that decides them, as its motion modules are: a run that was ended goes on."""
     torch.set_num_threads(threads)
     silence_libraries()
-    plan, section = load_plan(PLAN), build_sections(merge(load_params(), COMBINATION)).motion
-    drawn = plan.references[number]
-    learned = {"drawn": asdict(drawn), "action": plan.action, "training": training, "section": section.model_dump(mode="json")}
-    place = CACHE / "transfer" / f"{number:02d}-{fingerprint_of(learned, [])[:16]}"
+    plan, section = read_setting()
+    drawn, place = plan.references[number], place_of(plan, section, number, training)
     place.mkdir(parents=True, exist_ok=True)
     motion = place / "motion"
     if training in ("swap", "naive") and not motion.is_dir():
@@ -78,13 +93,25 @@ def transfer_table(report: dict[str, Any]) -> str:
     return as_table(["", "references", "path", "own color", "identity", "reference's color", "absent"], rows)
 
 
+def save_picture(plan: Plan, section: MotionSection) -> None:
+    """docs/motion.png: the first reference, and the first two videos of the swap without and with its lead."""
+    place = place_of(plan, section, 0, "swap")
+    sheets = [Image.open(place / f"{arm}.jpg") for arm in ("swap", "swap_led")]
+    reference = contact_sheet([[Image.fromarray(frame) for frame in draw_reference(plan.references[0])[::2]]])
+    parts = [reference, *(sheet.crop((0, 0, sheet.width, sheet.height * 2 // len(plan.seeds))) for sheet in sheets)]
+    whole = Image.new("RGB", (reference.width, sum(part.height for part in parts)), "white")
+    for part, top in zip(parts, accumulate([0, *(part.height for part in parts)]), strict=False):
+        whole.paste(part, (0, top))
+    whole.quantize(128).save(PICTURE, optimize=True)
+
+
 def main(
     workers: Annotated[int, typer.Option(help="references at once")] = 2,
     references: Annotated[int, typer.Option(help="the first so many")] = 10,
     naive: Annotated[int, typer.Option(help="Naive-motion on the first so many of them")] = 10,
 ) -> None:
     """Give the motions of drawn clips to the demo's subjects, and measure what arrives. The demo must have run."""
-    plan = load_plan(PLAN)
+    plan, section = read_setting()
     threads = max(1, len(usable_cores()) // workers)
     counts: dict[Training, int] = {"swap": references, "none": references, "naive": min(naive, references), "drawn": references}
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
@@ -96,6 +123,7 @@ def main(
     named = {a: [{"reference": i, **row} for i, own in enumerate(of_arm) for row in own] for a, of_arm in rows.items()}
     write_rows(named, rows_path("motion"))
     fill_table(DOCUMENT, "motion", transfer_table(report))
+    save_picture(plan, section)
 
 
 if __name__ == "__main__":
