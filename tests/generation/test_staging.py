@@ -9,6 +9,7 @@ import torch
 from vd_core.bases.encode import embed_prompts
 from vd_core.bases.stable_diffusion import Base
 from vd_core.generation.animatediff import build_animatediff, generate_animatediff
+from vd_core.generation.denoise import make_scheduler
 from vd_core.generation.guides import Guides, Stage, build_guides, enter
 from vd_core.generation.layouts import place_automatically
 from vd_core.generation.pictures import generate_latents
@@ -23,7 +24,7 @@ from vd_core.generation.staging import (
     lay_out,
     set_stages,
 )
-from vd_core.generation.text2video_zero import generate_text2video_zero, make_scheduler
+from vd_core.generation.text2video_zero import generate_text2video_zero
 from vd_core.generation.unet import unroll
 from vd_core.inputs.scenes import read_scene
 from vd_core.inputs.staging import see_alone

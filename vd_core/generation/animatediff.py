@@ -8,7 +8,7 @@ from diffusers import AnimateDiffPipeline, DPMSolverMultistepScheduler, MotionAd
 from vd_core.bases.encode import aside, decode
 from vd_core.bases.motion_unet import build_motion_unet
 from vd_core.bases.stable_diffusion import Base
-from vd_core.generation.denoise import WINDOW, Denoiser
+from vd_core.generation.denoise import WINDOW, Denoiser, make_scheduler
 from vd_core.generation.guides import Guides, Scheduler, enter
 from vd_core.generation.pictures import draw_noise
 from vd_core.generation.unet import Unrolled, without_motion
@@ -26,13 +26,6 @@ def build_animatediff(base: Base, motion_adapter: MotionAdapter) -> AnimateDiffP
 def make_video_scheduler(base: Base, num_inference_steps: int) -> DPMSolverMultistepScheduler:
     """DPM-Solver++ of second order over the motion modules' noise schedule."""
     scheduler = DPMSolverMultistepScheduler.from_config(base.video_noise_scheduler.config)
-    scheduler.set_timesteps(num_inference_steps)
-    return scheduler
-
-
-def make_picture_scheduler(base: Base, num_inference_steps: int) -> DPMSolverMultistepScheduler:
-    """The same solver over the image modules' own noise schedule."""
-    scheduler = DPMSolverMultistepScheduler.from_config(base.noise_scheduler.config)
     scheduler.set_timesteps(num_inference_steps)
     return scheduler
 
@@ -56,7 +49,7 @@ def generate_animatediff(
     `still`: clips of one frame, by the image modules alone. Of the clips' `guides` the regions and the stage count. The clips of one call are computed at once; a seed's clip is the same alone and in company but for rounding.
     """
     if still:
-        net, num_frames, scheduler_of = without_motion(net), 1, make_picture_scheduler
+        net, num_frames, scheduler_of = without_motion(net), 1, make_scheduler
     scheduler = scheduler_of(base, num_inference_steps)
     denoiser = Denoiser(base, net, prompt_embeds, scheduler.timesteps, guidance_scale, False, fast, guides and guides.regions)
     noise = torch.stack([draw_clip_noise(base, seed, num_frames) for seed in seeds])

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 import torch
+from diffusers import DPMSolverMultistepScheduler
 
 from vd_core.bases.memory import samples_at_once
 from vd_core.bases.stable_diffusion import Base
@@ -23,6 +24,13 @@ GUIDED_UNTIL = 0.8
 
 DEEP_EVERY = 2
 """Fast mode: deep features are computed in one of so many steps."""
+
+
+def make_scheduler(base: Base, num_inference_steps: int) -> DPMSolverMultistepScheduler:
+    """A fresh DPM-Solver++ of second order over the base's noise schedule: no solver output of one part of the sampling leaks into the next."""
+    noise_scheduler = DPMSolverMultistepScheduler.from_config(base.noise_scheduler.config)
+    noise_scheduler.set_timesteps(num_inference_steps)
+    return noise_scheduler
 
 
 @dataclass(frozen=True)

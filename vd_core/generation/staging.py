@@ -132,9 +132,10 @@ def see_take(director: Director, pictures: list[Image.Image], subject: int) -> D
 
 def choose_take(director: Director, takes: list[Drawn], subject: int) -> Drawn:
     """The take in which a subject was found and is most like itself."""
+    if len(takes) == 1:
+        return takes[0]
     likeness = [sum(director.alike(frame, subject) for frame in clip) / len(clip) if found else -1.0 for clip, found in takes]
-    best = max(range(len(takes)), key=likeness.__getitem__)
-    return takes[best]
+    return takes[likeness.index(max(likeness))]
 
 
 def hold(drawn: Drawn, frames: int) -> Drawn:

@@ -7,19 +7,12 @@ from diffusers import DPMSolverMultistepScheduler
 
 from vd_core.bases.encode import aside, decode
 from vd_core.bases.stable_diffusion import Base
-from vd_core.generation.denoise import Denoiser
+from vd_core.generation.denoise import Denoiser, make_scheduler
 from vd_core.generation.guides import Guides, enter
 from vd_core.generation.moves import WIDTH, Moves, move_latents
 from vd_core.generation.pictures import draw_noise
 from vd_core.generation.unet import Unrolled
 from vd_core.seeds import generator_for
-
-
-def make_scheduler(base: Base, num_inference_steps: int) -> DPMSolverMultistepScheduler:
-    """A fresh DPM-Solver++ of second order over the base's noise schedule: no solver output of one part of the sampling leaks into the next."""
-    noise_scheduler = DPMSolverMultistepScheduler.from_config(base.noise_scheduler.config)
-    noise_scheduler.set_timesteps(num_inference_steps)
-    return noise_scheduler
 
 
 @torch.no_grad()

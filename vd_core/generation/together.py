@@ -1,11 +1,10 @@
 """Several single pictures at once by our own U-Net call, each a clip of one frame."""
 
 import torch
-from diffusers import DPMSolverMultistepScheduler
 
 from vd_core.bases.memory import samples_at_once
 from vd_core.bases.stable_diffusion import Base
-from vd_core.generation.denoise import Denoiser
+from vd_core.generation.denoise import Denoiser, make_scheduler
 from vd_core.generation.guides import Stage, enter
 from vd_core.generation.regions import Regions
 from vd_core.generation.unet import unroll
@@ -39,8 +38,7 @@ def generate_together(
     """
     net, latents, batch = unroll(base.unet), [], batch_of_pictures(base)
     for i in range(0, len(seeds), batch):
-        scheduler = DPMSolverMultistepScheduler.from_config(base.noise_scheduler.config)
-        scheduler.set_timesteps(num_inference_steps)
+        scheduler = make_scheduler(base, num_inference_steps)
         clips = list(range(len(seeds))[i : i + batch])
         embeds = prompt_embeds[[0, *(1 + clip for clip in clips)]]
         own = regions.of(clips) if regions else None

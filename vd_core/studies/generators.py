@@ -8,8 +8,9 @@ from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, MotionAdapter,
 from vd_core.bases.encode import embed_prompts
 from vd_core.bases.stable_diffusion import Base
 from vd_core.generation.animatediff import build_animatediff, draw_clip_noise, generate_animatediff, make_video_scheduler
+from vd_core.generation.denoise import make_scheduler
 from vd_core.generation.pictures import draw_noise
-from vd_core.generation.text2video_zero import generate_text2video_zero, make_scheduler
+from vd_core.generation.text2video_zero import generate_text2video_zero
 from vd_core.generation.unet import unroll
 from vd_core.seeds import generator_for
 
