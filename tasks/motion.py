@@ -35,7 +35,7 @@ def motion(section: MotionSection, name: str) -> None:
         with replaced_folder(name, "motion") as folder:
             write_json(folder / "motion.json", {"prompt": None})
         publish_curves(name, "motion", None)
-        print(f"params.yaml: combinations.{name}.motion_prompt is null; using the base's own motion modules")
+        print(f"combinations.{name}: motion_prompt is null or motion.finetune is false; using the base's own motion modules")
         return
     clip = read_clip(name)
     base = open_base(section.models, section.device, [], motion=True)

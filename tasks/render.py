@@ -96,10 +96,10 @@ def customise(generator: str, base: Base, folder: Path, section: RenderSection) 
 def set_up(name: str, generator: str, base: Base, generate: Generate, subjects: list[Subject], section: RenderSection) -> Generate:
     """The generator, which draws every subject of a clip with regions alone first.
 
-    For Text2Video-Zero, which moves its first frame, that is a picture; for AnimateDiff a clip, or where the reference's things lead the boxes a picture that
-    lasts for the clip: else a subject would move twice.
+    For Text2Video-Zero, which moves its first frame, that is a picture; for AnimateDiff a clip. Where the reference's things lead the boxes it is, for both, a picture
+    that lasts for the clip: else a subject would move twice.
     """
-    held = generator == "animatediff" and section.render.motion_from_clip
+    held = section.render.motion_from_clip
     director = hire_director(name, section.judging, section.device, subjects, section.regions, held)
     sampling = Sampling(section.render.num_inference_steps, section.regions.guidance_scale)
     calm = partial(generate, guidance_scale=sampling.guidance_scale)
@@ -125,7 +125,8 @@ def guide(
     frames, chosen = frames_of(generator, section), section.regions
     layouts = [place_automatically(len(subjects), 0, chosen.most_in_a_row)] * len(scenes)
     strength = section.render.motion_field_strength if generator == "text2video_zero" else None
-    return build_guides(base, subjects, scenes, layouts, frames, chosen.repeat, strength, motion and motion.spread_over(frames))
+    held = motion is not None and chosen.staged > 0
+    return build_guides(base, subjects, scenes, layouts, frames, chosen.repeat, strength, motion and motion.spread_over(frames), held)
 
 
 def follow_clip(name: str, subjects: list[Subject], section: RenderSection) -> ClipMotion:

@@ -118,7 +118,7 @@ def build_sections(m: Merged) -> Sections:
         ),
         refinetune=RefinetuneSection(**training, training=again, min_picks=m.hlr.min_picks),
         motion=MotionSection(
-            models=clips, judging=judging, device=m.device, prompt=m.motion_prompt, sampling=m.sampling, training=m.motion.training
+            models=clips, judging=judging, device=m.device, prompt=m.learned_motion, sampling=m.sampling, training=m.motion.training
         ),
         swap=SwapSection(finetune_from=m.finetune_from, swap=m.motion.swap),
         render=RenderSection(
@@ -140,7 +140,7 @@ def build_sections(m: Merged) -> Sections:
             license=m.license,
             method=m.method,
             prompts=m.prompts,
-            motion_prompt=m.motion_prompt,
+            motion_prompt=m.learned_motion,
             training=m.finetune,
             refinetuning_steps=m.hlr.steps,
             motion=m.motion.training,

@@ -62,6 +62,8 @@ def check_clip(merged: Merged, combination: str) -> list[Finding]:
         if path is None:
             missing = data_folder(combination) / "motion.mp4"
             return [Finding("clip", "stops", f"{missing} is missing; put the clip there, or set motion_prompt to null")]
+        if merged.learned_motion is None and not merged.render.motion_from_clip:
+            return [Finding("clip", "warning", f"{path} is not used, because motion.finetune and render.motion_from_clip are false")]
         clip = look_at_clip(path, merged.motion.frames)
     except InputError as error:
         return [Finding("clip", "stops", str(error))]

@@ -82,7 +82,7 @@ def read_needs(merged: Merged) -> tuple[dict[str, float], str]:
     try:
         report = json.loads(MEASURED.read_text())
         figures = report["bases"][merged.base]
-        needs = {stage: own["gigabytes"] * 1e9 / GIB for stage, own in figures.items() if stage != "motion" or merged.motion_prompt}
+        needs = {stage: own["gigabytes"] * 1e9 / GIB for stage, own in figures.items() if stage != "motion" or merged.learned_motion}
         return needs, str(report["device"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}, ""

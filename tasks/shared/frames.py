@@ -8,7 +8,7 @@ from vd_core.settings import MOTION_WINDOW
 
 def wanted_frames(merged: Merged) -> dict[str, int]:
     """The settings that ask the motion modules for frames; a longer video takes windows of them."""
-    wanted = {"motion.frames": merged.motion.frames} if merged.motion_prompt is not None else {}
+    wanted = {"motion.frames": merged.motion.frames} if merged.learned_motion is not None else {}
     if "animatediff" in merged.render.generators:
         wanted["render.animatediff_frames"] = min(merged.render.animatediff_frames, MOTION_WINDOW)
     return wanted
@@ -20,7 +20,7 @@ def check_frames(merged: Merged, most: int | None) -> None:
     wanted = wanted_frames(merged)
     if wanted and merged.source.motion_adapter is None:
         raise InputError(
-            f"base {merged.base} has no motion modules: remove animatediff from render.generators and set motion_prompt to null ({PARAMS}), "
+            f"base {merged.base} has no motion modules: remove animatediff from render.generators, and set motion_prompt to null or motion.finetune to false ({PARAMS}), "
             "or take sd15"
         )
     for key, frames in wanted.items():

@@ -139,6 +139,7 @@ class Regions(Section):
 
 
 class Motion(Section):
+    finetune: bool
     training: MotionSettings
     frames: PositiveInt
     swap: bool
@@ -191,6 +192,11 @@ class Merged(Section):
     motion: Motion
     render: Render
     encode: Encode
+
+    @property
+    def learned_motion(self) -> str | None:
+        """The prompt of the clip that motion modules are finetuned for; None if none are."""
+        return self.motion_prompt if self.motion.finetune else None
 
     @model_validator(mode="after")
     def steps_and_picks_are_possible(self) -> "Merged":

@@ -11,6 +11,7 @@ from PIL import Image
 import flows.full
 from tasks.shared.yaml_files import overlay, read_yaml
 from tests.helpers.candidates import write_candidates
+from tests.helpers.params import write_plain_params
 from tests.helpers.results import write_results
 
 
@@ -18,7 +19,7 @@ from tests.helpers.results import write_results
 def sampled_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder where the sample stage has run and the others are played."""
     root = Path(flows.full.__file__).parents[1]
-    shutil.copy(root / "params.yaml", tmp_path)
+    write_plain_params(tmp_path)
     (tmp_path / "presets").mkdir()
     preset = overlay(read_yaml(root / "presets" / "toybox.yaml"), {"hlr": {"min_picks": 1}})
     (tmp_path / "presets" / "toybox.yaml").write_text(yaml.safe_dump(preset))

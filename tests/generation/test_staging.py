@@ -162,9 +162,29 @@ def test_both_generators_draw_on_from_it(base: Base) -> None:
             assert guides.of([0]).stage is not None
             made, at_once = generate(embeds, [7], guides), generate(embeds, [7], plain)
             assert made.shape == at_once.shape and float((made - at_once).abs().max()) > 1e-2
-        if staged == frames:
-            held = set_stages(base, Director(find_middle, SUBJECTS, 0.4, held=True), draw_still_with(base, animate), led, [7])
-            assert held.stage is not None and held.stage.latents.shape[1] == frames and held.regions is not None
-            assert held.regions.boxes[0, 0, :, 0].diff().tolist() == pytest.approx([0.1, 0.1], abs=1e-5)  # as led, and no further
+        still = draw_still_with(base, animate) if staged == frames else draw
+        held = set_stages(base, Director(find_middle, SUBJECTS, 0.4, held=True), still, led, [7])
+        assert held.stage is not None and held.stage.latents.shape[1] == frames and held.regions is not None
+        assert held.regions.boxes[0, 0, :, 0].diff().tolist() == pytest.approx([0.1, 0.1], abs=1e-5)  # as led, and no further
         nobody = replace(plain, alone=None)
         assert set_stages(base, Director(find_middle, SUBJECTS, 0.4), draw, nobody, [7]) is nobody
+
+
+@on_one_base
+@torch.no_grad()
+def test_text2video_zero_draws_every_frame_of_a_stage_on_from_one_noise(base: Base) -> None:
+    """So what stands still stays as it is, without a warp; what is led does not."""
+    net, embeds, frames = unroll(base.unet), embed_prompts(base, ["a sks dog, a krk cat in the snow"]), 3
+
+    def clip(way: list) -> torch.Tensor:
+        scene = read_scene({"scene": "in the snow", "subjects": {"dog": "", "cat": ""}, "layout": {"dog": way, "cat": [0.5, 0.2, 1, 1]}})
+        guides = build_guides(base, SUBJECTS, [scene], [[]], frames, False, (12.0, 12.0), held=True)
+        assert guides.moves == [None] and not guides.carry
+        alone = replace(guides, alone=embed_alone(base, SUBJECTS, [scene]))
+        staged = set_stages(base, Director(find_middle, SUBJECTS, 0.4, held=True), draw_picture_with(base, SAMPLING), alone, [7])
+        return generate_text2video_zero(base, net, embeds, [7], frames, 8, 3.0, (12.0, 12.0), 6, 4, False, guides=staged)[0]
+
+    stays, goes = clip([0, 0.2, 0.5, 1]), clip([[0, 0.2, 0.5, 1], [0.2, 0.2, 0.7, 1]])
+    torch.testing.assert_close(stays, stays[:1].expand_as(stays), atol=1e-4, rtol=0)
+    torch.testing.assert_close(goes[0], stays[0], atol=1e-4, rtol=0)
+    assert float((goes[2] - goes[0]).abs().max()) > 1e-2

@@ -9,6 +9,7 @@ from pathlib import Path
 from tasks.shared.yaml_files import overlay
 from tests.helpers.bases import write_tiny_base
 from tests.helpers.judges import write_random_judges
+from tests.helpers.params import write_plain_params
 from tests.helpers.workspace import QUICK, write_preset
 
 ROOT = Path(__file__).parents[2]
@@ -44,8 +45,9 @@ def build_project(folder: Path) -> Path:
     """Write the project into the empty `folder`, with git and DVC set up."""
     for name in ("tasks", "vd_core", "flows", "data"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("dvc.yaml", "params.yaml", ".dvcignore"):
+    for name in ("dvc.yaml", ".dvcignore"):
         shutil.copy(ROOT / name, folder)
+    write_plain_params(folder)
     write_tiny_base(folder / "models" / "toybox", "sd1")
     write_random_judges(folder / "models" / "toybox" / "judges")
     write_preset(folder / "presets" / "toybox.yaml", "models/toybox", "models/toybox/judges", overlay(QUICK, QUICKER))

@@ -11,6 +11,7 @@ from tasks.settings import settings
 from tasks.shared.sections import Sections, read_section
 from tasks.shared.yaml_files import overlay, read_yaml
 from tests.helpers.judges import write_random_judges
+from tests.helpers.params import write_plain_params
 
 ROOT = Path(__file__).parents[2]
 QUICK: dict[str, Any] = {
@@ -53,7 +54,7 @@ def write_preset(path: Path, base: str, judges: str, quick: dict[str, Any]) -> N
 
 def write_workspace(folder: Path, base: Path) -> None:
     """Write params.yaml, a quick preset on `base`, random judges and the demo's data into `folder`."""
-    shutil.copy(ROOT / "params.yaml", folder)
+    write_plain_params(folder)
     judges = folder / "base" / "judges"
     write_random_judges(judges)
     shutil.copytree(base / "tokenizer", folder / "base" / "tokenizer")

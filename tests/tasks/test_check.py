@@ -50,6 +50,22 @@ def test_all_that_stops_is_said_at_once(workspace: Path, kind: str) -> None:
     assert len(str(caught.value).splitlines()) == len(set(found.values()))
 
 
+@ONE
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"motion_prompt": None}, "is not used, because motion_prompt is null"),
+        ({"motion": {"finetune": False}}, "is not used, because motion.finetune and render.motion_from_clip are false"),
+        ({"motion": {"finetune": False}, "render": {"motion_from_clip": True}}, "data/toys/motion.mp4, 4 of 16 frames"),
+    ],
+)
+def test_a_clip_that_nothing_uses_is_named(workspace: Path, kind: str, changes: dict, said: str) -> None:
+    change_combination(changes)
+    (found,) = (f for f in check_everything("toys") if f.what == "clip")
+    assert said in found.said
+    assert (found.state == "warning") == ("not used" in said)
+
+
 @pytest.mark.parametrize(
     ("prompts", "strange"), [(["are surfing in the ocean"], "'surfing'"), (["in the snow", "are jumping on the beach"], None)]
 )
@@ -87,7 +103,7 @@ def test_the_command_draws_a_table_and_its_exit_code_says_whether_a_run_can_star
 
 def test_memory_is_held_against_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    merged = SimpleNamespace(base="sd15", motion_prompt="a man is skiing")
+    merged = SimpleNamespace(base="sd15", learned_motion="a man is skiing")
     assert check_memory(merged, "a GPU", 8.0).said.endswith("not measured")
     Path("metrics").mkdir()
     Path("metrics/fullsize.json").write_text(
@@ -96,7 +112,7 @@ def test_memory_is_held_against_what_was_measured(tmp_path: Path, monkeypatch: p
     tight, roomy = check_memory(merged, "a GPU", 8.0), check_memory(merged, "a GPU", 24.0)
     assert (tight.state, roomy.state) == ("warning", "ok")
     assert "18.6 GiB for motion, measured on CPU, 2 cores, where nothing is in 16 bits" in tight.said
-    still = check_memory(SimpleNamespace(base="sd15", motion_prompt=None), "a GPU", 8.0)
+    still = check_memory(SimpleNamespace(base="sd15", learned_motion=None), "a GPU", 8.0)
     assert still.state == "ok" and "5.6 GiB for finetune" in still.said
 
 

@@ -11,6 +11,7 @@ from tasks.shared.params import PRESETS, Params
 from tasks.shared.sampling_round import raise_sampling_round
 from tasks.shared.sections import FinetuneSection, read_section
 from tasks.shared.yaml_files import overlay, read_yaml
+from tests.helpers.params import plain_params, write_plain_params
 from tests.helpers.workspace import change, change_combination, run_stages
 from vd_core.errors import InputError
 
@@ -71,7 +72,8 @@ ROOT = Path(__file__).parents[2]
     ],
 )
 def test_wrong_settings_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, message: str) -> None:
-    text = (ROOT / "params.yaml").read_text()
+    write_plain_params(tmp_path)
+    text = (tmp_path / "params.yaml").read_text()
     assert old in text
     (tmp_path / "presets").symlink_to(ROOT / PRESETS)
     (tmp_path / "params.yaml").write_text(text.replace(old, new, 1))
@@ -90,7 +92,7 @@ def test_no_is_a_word(tmp_path: Path) -> None:
 @pytest.mark.parametrize("base", ["toybox", "sd15", "sd21"])
 @pytest.mark.parametrize("count", [2, 3])
 def test_every_preset_is_complete(base: str, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    params = read_yaml(ROOT / "params.yaml")
+    params = plain_params()
     subjects = ["dog", "car", "cat"][:count]
     params = overlay(params, {"combinations": {"toys": {"base": base, "subjects": subjects}}})
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
@@ -120,7 +122,7 @@ def test_a_combination_overrides_single_keys_of_its_own_base(workspace: Path, ki
 
 def build_again(**changes: object) -> Params:
     """The demo's combination, with settings of its own, and one that takes its finetuned subjects."""
-    params = read_yaml(ROOT / "params.yaml")
+    params = plain_params()
     toys = params["combinations"]["toys"] | {"finetune": {"schedule": {"steps": 7}}, "encode": {"fps": 5}}
     again = params["combinations"]["toys"] | {"prompts": ["in the city"], "motion_prompt": None} | changes
     return Params.model_validate(params | {"combinations": {"toys": toys, "again": again}})
@@ -197,6 +199,19 @@ def test_more_frames_than_the_motion_modules_hold_are_refused_at_the_start(works
     change("motion", {"frames": 48})
     with pytest.raises(InputError, match="motion.frames is 48; the motion modules of toybox hold at most 16"):
         settings("toys")
+    change("motion", {"finetune": False})  # they are not finetuned
+    settings("toys")
+
+
+@pytest.mark.parametrize("kind", ["sd1"], indirect=True)
+def test_a_base_without_motion_modules_follows_a_clip(workspace: Path, kind: str) -> None:
+    """Text2Video-Zero takes its motion; nothing of it is finetuned."""
+    change("source", {"motion_adapter": None})
+    change_combination({"render": {"generators": ["text2video_zero"], "motion_from_clip": True}})
+    with pytest.raises(InputError, match="has no motion modules: remove animatediff .* or motion.finetune to false"):
+        settings("toys")
+    change_combination({"motion": {"finetune": False}})
+    settings("toys")
 
 
 @pytest.mark.parametrize("kind", ["sd1"], indirect=True)

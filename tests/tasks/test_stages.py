@@ -39,7 +39,7 @@ def test_from_pictures_to_videos(workspace: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["sd1"], indirect=True)
 def test_subjects_are_drawn_alone_first_where_that_is_wanted(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every candidate's and every clip's that has regions; a plain prompt's as ever. What the clip leads is one frame of its take in AnimateDiff alone."""
+    """Every candidate's and every clip's that has regions; a plain prompt's as ever. What the clip leads is a picture that lasts."""
     alone: list[int] = []
     directors: list[Director] = []
 
@@ -59,7 +59,7 @@ def test_subjects_are_drawn_alone_first_where_that_is_wanted(workspace: Path, mo
     run_stages("render")
     assert len(set(alone)) == len(alone) == 2 * 3 + 2 * 2
     assert all(d.takes == 2 and d.alike is not like_any for d in directors)
-    assert [d.held for d in directors] == [False, False, True]
+    assert [d.held for d in directors] == [False, True, True]
     assert len(json.loads(Path("runs/toys/render/videos.json").read_text())) == 4
 
 
@@ -156,13 +156,15 @@ def test_changed_pick_is_refused_and_nothing_is_lost(workspace: Path) -> None:
     assert before == Path("runs/toys/refinetune/pytorch_lora_weights.safetensors").read_bytes()
 
 
-def test_without_a_motion_clip_the_base_moves(workspace: Path) -> None:
-    change_combination({"motion_prompt": None})
+@pytest.mark.parametrize("without", [{"motion_prompt": None}, {"motion": {"finetune": False}}], ids=["no clip", "not finetuned"])
+def test_without_a_motion_that_is_learned_the_base_moves(workspace: Path, without: dict) -> None:
+    change_combination(without)
     run_stages("mix", "motion")
     Path("runs/toys/refinetune").mkdir()
     Path("runs/toys/refinetune/pytorch_lora_weights.safetensors").write_bytes(b"")
     run_stages("swap")
     assert json.loads(Path("runs/toys/swap/generator.json").read_text())["motion_modules"] == "the base's"
+    assert any(Path("runs/toys/mix/clip").glob("*.png")) == ("motion" in without)  # boxes can still go its ways
 
 
 def test_naive_motion_keeps_the_references_image_modules(workspace: Path) -> None:

@@ -79,18 +79,20 @@ def build_guides(
     repeat: bool,
     strength: tuple[float, float] | None = None,
     motion: ClipMotion | None = None,
+    held: bool = False,
 ) -> Guides:
     """The guides of clips of `frames`, one a scene, with the boxes of its layout where it has none of its own; `repeat` is `part_prompts`'.
 
     With a `strength` (Text2Video-Zero) each box has its own motion: that of its boxes over time, or, if it stays, that of the things that move in
-    `motion`, a clip of as many frames. A scene without boxes moves as a whole. Without (AnimateDiff) boxes go the ways of these things, and no latent is carried.
+    `motion`, a clip of as many frames. A scene without boxes moves as a whole. Without (AnimateDiff) boxes go the ways of these things, and no latent is carried;
+    `held`: nor is it with a strength, of scenes with boxes, whose subjects are laid out in every frame.
     """
     boxes, moves = [], []
     for scene, layout in zip(scenes, layouts, strict=True):
-        own = find_boxes(subjects, scene, layout, frames)
-        moved = find_moves(scene, own, strength, motion)
+        own, carried = find_boxes(subjects, scene, layout, frames), None if held and scene.actions else strength
+        moved = find_moves(scene, own, carried, motion)
         boxes.append(carry_boxes(moved) if moved and scene.actions else own)
-        moves.append(moved if strength else None)
+        moves.append(moved if carried else None)
     return Guides(build_regions(base, subjects, scenes, boxes, frames, repeat), moves)
 
 

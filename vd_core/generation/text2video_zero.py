@@ -37,8 +37,8 @@ def generate_text2video_zero(
 
     `t_forward` (T) and `t_warp` (T') count sampling steps from the end, T > T': frame 1 is denoised to T', warped copies get noise up to T,
     and all frames are denoised together from there. `motion_field_strength` is how far the content moves a frame, left and up, in 512-pixel units.
-    `guides` are the clips' own; with a stage frame 1 is drawn on from it. They decide with `t_carried` and `t_events` on T and T' (`find_times`). The clips of one call are computed at once;
-    a seed's clip is the same alone and in company but for rounding.
+    `guides` are the clips' own; with a stage frame 1 is drawn on from it, and with one of all frames nothing is warped: they are drawn on together, from one noise.
+    They decide with `t_carried` and `t_events` on T and T' (`find_times`). The clips of one call are computed at once; a seed's clip is the same alone and in company but for rounding.
     """
     if not num_inference_steps > t_forward > t_warp:
         raise ValueError(f"need num_inference_steps > t_forward > t_warp, not {num_inference_steps}, {t_forward}, {t_warp}")
@@ -53,16 +53,20 @@ def generate_text2video_zero(
         return denoiser.denoise(latents, scheduler, first, last)
 
     noise = torch.stack([draw_noise(base, seed) for seed in seeds])[:, None]
-    entered, first = enter(guides and guides.stage, base.noise_scheduler, scheduler_of(base, num_inference_steps), noise, start)
-    at_forward = denoise(entered, first, start)  # [b, 1, c, h, w]
-    at_warp = denoise(at_forward, start, warp)
-    shift = torch.arange(1, num_frames)[:, None] * torch.tensor(motion_field_strength)
-    noised = []
-    for i, (latents, seed) in enumerate(zip(at_warp, seeds, strict=True)):
-        moves = guides and guides.moves[i]
-        warped = move_clip(latents, moves, seed) if moves else shift_latents(latents.expand(num_frames - 1, -1, -1, -1), shift)
-        noised.append(add_noise_between(base, warped, int(timesteps[warp]), int(timesteps[start]), generator_for("renoise", seed)))
-    latents = denoise(torch.cat([at_forward, torch.stack(noised)], 1), start, num_inference_steps)
+    stage = guides and guides.stage
+    staged = stage is not None and stage.latents.shape[1] == num_frames
+    entered, first = enter(stage, base.noise_scheduler, scheduler_of(base, num_inference_steps), noise, None if staged else start)
+    if not staged:
+        at_forward = denoise(entered, first, start)  # [b, 1, c, h, w]
+        at_warp = denoise(at_forward, start, warp)
+        shift = torch.arange(1, num_frames)[:, None] * torch.tensor(motion_field_strength)
+        noised = []
+        for i, (latents, seed) in enumerate(zip(at_warp, seeds, strict=True)):
+            moves = guides and guides.moves[i]
+            warped = move_clip(latents, moves, seed) if moves else shift_latents(latents.expand(num_frames - 1, -1, -1, -1), shift)
+            noised.append(add_noise_between(base, warped, int(timesteps[warp]), int(timesteps[start]), generator_for("renoise", seed)))
+        entered, first = torch.cat([at_forward, torch.stack(noised)], 1), start
+    latents = denoise(entered, first, num_inference_steps)
     with aside(base, net.unet):
         return decode(base, latents.flatten(0, 1)).clamp(-1, 1).unflatten(0, (len(seeds), num_frames))
 

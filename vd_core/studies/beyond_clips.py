@@ -162,14 +162,13 @@ def run_zero_motion(folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, 
         motion = find_motion(reference, len(subjects)).spread_over(ZERO_FRAMES) if arm.placed else None
         actions = {s.name: "" for s in subjects} if arm.placed else {}
         scenes = [Scene(place, actions, None, False, ()) for place in plan.places[: plan.clips]]
-        guides = build_guides(
-            base, subjects, scenes, [place_automatically(len(subjects))] * len(scenes), ZERO_FRAMES, arm.repeat, STRENGTH, motion
-        )
+        layouts = [place_automatically(len(subjects))] * len(scenes)
+        guides = build_guides(base, subjects, scenes, layouts, ZERO_FRAMES, arm.repeat, STRENGTH, motion, arm.staged)
         prompts = [whole_prompt(subjects, scene) for scene in scenes]
         seeds = [seed_for("zero", i, k) for k in range(len(scenes))]
         if arm.staged:
             draw = draw_picture_with(base, Sampling(ZERO_STEPS, CALM))
-            guides = stage_scenes(base, jury, players, scenes, guides, draw, seeds)
+            guides = stage_scenes(base, jury, players, scenes, guides, draw, seeds, held=True)
         drawing = partial(generate, guidance_scale=CALM) if guides.stage else generate
         clips = (drawing(embed_prompts(base, prompts), seeds, guides=guides).float().cpu() + 1) / 2
         path = path_of(drawn.path)[chosen] * [1, -1]
