@@ -14,7 +14,7 @@ from vd_core.studies.beyond import ARMS, Plan, Rows
 
 OUT, DOCUMENT, README = Path("metrics/beyond.json"), Path("docs/regions.md"), Path("README.md")
 PLAIN, PLACED, ALONE = "plain", "regions", "each drawn alone first"
-OF_CROWDS = ("bound", "present", "binding")
+OF_CROWDS = ("bound", "present", "binding", "fidelity")
 CEILINGS = ("known colors, not finetuned", "the world's drawings")
 GOALS = {
     "three_bound": 0.8,
@@ -26,7 +26,7 @@ GOALS = {
     "long_drift": 0.95,
     "zero_motion": 0.8,
 }
-BY_ALONE = ("own_action",)
+BY_ALONE = ("own_action", "zero_motion")
 """Figures of pairs for which subjects drawn alone first are what goes beyond; for the others regions, events and the clip's motion, as toys that stand in no study said."""
 Found = dict[str, dict[str, list[list[float]]]]
 """Each figure's values by arm, a list a combination."""
@@ -43,7 +43,7 @@ def collect(found: dict[str, dict[str, dict[str, Rows]]], plan: Plan) -> Found:
     for name in (n for n in plan.crowds if n in found):
         size = name.split("-")[0]
         for arm, rows in found[name]["crowd"].items():
-            for figure in OF_CROWDS:
+            for figure in (f for f in OF_CROWDS if all(f in row for row in rows)):
                 figures.setdefault(f"{size}_{figure}", {}).setdefault(arm, []).append([r[figure] for r in rows])
     for name in (n for n in plan.pairs if n in found):
         for kind, arms in found[name].items():

@@ -43,6 +43,7 @@ def test_toys_in_their_own_colors_are_bound_and_in_each_others_not(jury: Jury) -
     right = read_crowd(jury, pictures, TOYS)
     exchanged = read_crowd(jury, pictures, dict(zip(TOYS, [*list(TOYS.values())[1:], TOYS["cat"]], strict=True)))
     assert np.mean([r["bound"] for r in right]) >= 0.75 and np.mean([r["binding"] for r in right]) >= 0.9
+    assert np.mean([r["fidelity"] for r in right]) > 0.7 > 0.4 > np.mean([r["fidelity"] for r in exchanged])
     assert sum(r["bound"] for r in exchanged) == 0 and [r["present"] for r in exchanged] == [r["present"] for r in right]
 
 
@@ -84,7 +85,7 @@ def test_arms_draw_from_the_same_noise_and_differ(base_folders: dict[str, Path],
         rows = run_crowd(
             base_folders[kind], jury, TOYS, small, ARMS[name.removesuffix(" again")], Sampling(4, 4.0), tmp_path / "weights", sheet
         )
-        assert len(rows) == 2 and set(rows[0]) == {"bound", "present", "binding"}
+        assert len(rows) == 2 and set(rows[0]) == {"bound", "present", "binding", "fidelity"}
         sheets[name] = sheet.read_bytes()
     few = replace(small, candidates=2, picks=1)
     (tmp_path / "again").mkdir()
@@ -105,7 +106,10 @@ def test_arms_draw_from_the_same_noise_and_differ(base_folders: dict[str, Path],
 
 def test_the_report_names_the_best_arm_and_plain() -> None:
     plan = load_plan(ROOT / PLAN)
-    crowd = {arm: [{"bound": v, "present": 1.0, "binding": v}] * 4 for arm, v in zip(ARMS, (0.25, 0.5, 0.5, 0.75, 1.0, 0.5), strict=True)}
+    crowd = {
+        arm: [{"bound": v, "present": 1.0, "binding": v, "fidelity": v}] * 4
+        for arm, v in zip(ARMS, (0.25, 0.5, 0.5, 0.75, 1.0, 0.5), strict=True)
+    }
     pair = {kind: {"plain": [{kind: 0.0}] * 2, PLACED: [{kind: 0.75}] * 2, ALONE: [{kind: 0.9}] * 2} for kind in OF_PAIRS}
     found = {name: {"crowd": crowd} for name in plan.crowds} | dict.fromkeys(plan.pairs, pair)
     report = build_report(collect(found, plan))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 import yaml
 from PIL import Image
@@ -19,11 +20,13 @@ from vd_core.inputs.pictures import contact_sheet
 from vd_core.inputs.scenes import Box, Scene, spoken_prompt, whole_prompt
 from vd_core.inputs.subjects import Subject
 from vd_core.methods import disen_mix
+from vd_core.metrics.fidelity import match_frames, score_frames
+from vd_core.metrics.report import to_unit
 from vd_core.metrics.scatter_subjects import scatter_pictures
 from vd_core.seeds import seed_for
 from vd_core.settings import Sampling, Settings
 from vd_core.studies.staged import TAKES, Players, calm, play, stage_scenes
-from vd_core.studies.toys import Jury, Toys, draw_toys, mix
+from vd_core.studies.toys import Jury, Toys, draw_toys, mix, refer_to_toys
 from vd_core.studies.transfer import Drawn
 from vd_core.toybox.reading.binding import attribute_binding
 from vd_core.toybox.reading.reader import read_picture
@@ -96,7 +99,7 @@ def as_toys(raw: dict[str, list[str]]) -> Toys:
 def finetune(folder: Path, jury: Jury, toys: Toys, settings: Settings, strips: int, cutouts: int, target: Path) -> None:
     """Finetune the base in `folder` for `toys` by Disen-Mix on `strips` mixed pictures and `cutouts` scattered ones; the weights go into `target`."""
     base = load_base(folder_source(folder), torch.device("cpu"))
-    subjects, pictures = draw_toys(toys, base)
+    subjects, pictures = draw_toys(toys, base.resolution)
     seed = settings.schedule.seed
     scattered = scatter_pictures(jury.judges, subjects, pictures, cutouts, seed, base.resolution)
     progress = Progress(target / "progress")
@@ -159,9 +162,16 @@ def draw_together(
 
 
 def read_crowd(jury: Jury, pictures: list[Image.Image], toys: Toys) -> Rows:
-    """A row a picture: `bound` if every toy is there in its own color, `present` if every kind is there, and the share of toys that are bound."""
+    """A row a picture: `bound` if every toy is there in its own color, `present` if every kind is there, the share of toys that are bound, and the mean
+    `fidelity`, to which a missing toy adds nothing: whether each is itself, and not its main color alone.
+    """
+    matches = match_frames(jury.judges, to_unit(pictures), refer_to_toys(jury, toys, pictures[0].width))
+    fidelity = np.nan_to_num(score_frames(matches)).mean(1).tolist()
     rows = [attribute_binding(read_picture(jury.judges, jury.reader, picture), toys) for picture in pictures]
-    return [{"bound": float(r["binding"] == 1), "present": float(r["absent"] == 0), "binding": r["binding"]} for r in rows]
+    return [
+        {"bound": float(r["binding"] == 1), "present": float(r["absent"] == 0), "binding": r["binding"], "fidelity": f}
+        for r, f in zip(rows, fidelity, strict=True)
+    ]
 
 
 def run_crowd(folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, sampling: Sampling, weights: Path, sheet: Path) -> Rows:

@@ -25,7 +25,7 @@ def refinetune(
 ) -> None:
     """Finetune on from the weights in `before` with the best-ranked of the plan's candidates; they stand at places where nothing is measured."""
     base, players = open_customised(folder, jury, toys, before)
-    subjects, given = players.subjects, draw_toys(toys, base)[1]
+    subjects, given = players.subjects, draw_toys(toys, base.resolution)[1]
     places = [place for place in BACKGROUNDS.values() if place not in plan.places]
     seeds = [seed_for("candidate", i) for i in range(plan.candidates)]
     drawn = draw_together(base, jury, players, places, seeds, CANDIDATES, sampling)

@@ -7,11 +7,10 @@ from vd_core.generation.guides import Guides
 from vd_core.generation.staging import Director, Draw, embed_alone, set_stages
 from vd_core.inputs.scenes import Scene
 from vd_core.inputs.subjects import Subject
-from vd_core.metrics.fidelity import SubjectReference, refer_to
+from vd_core.metrics.fidelity import SubjectReference
 from vd_core.metrics.find_subject import alike_with, find_with
-from vd_core.metrics.report import to_unit
 from vd_core.settings import Sampling
-from vd_core.studies.toys import Jury, Toys, draw_toys
+from vd_core.studies.toys import Jury, Toys, draw_toys, refer_to_toys
 
 STAGED, TAKES, CALM = 0.3, 8, 2.0
 """`regions.staged`, `.takes` and `.guidance_scale`, as they were chosen on toys that stand in no study. Clips have one take."""
@@ -27,8 +26,7 @@ class Players:
 
 def play(base: Base, jury: Jury, toys: Toys) -> Players:
     """The subjects that a finetuning on drawn pictures of toys has learned."""
-    subjects, given = draw_toys(toys, base)
-    return Players(subjects, [refer_to(jury.judges, s.class_noun, to_unit(own)) for s, own in zip(subjects, given, strict=True)])
+    return Players(draw_toys(toys, base.resolution)[0], refer_to_toys(jury, toys, base.resolution))
 
 
 def calm(sampling: Sampling) -> Sampling:

@@ -6,10 +6,11 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from vd_core.bases.stable_diffusion import Base
 from vd_core.inputs.mixing import draw_mixtures, mix_pictures
 from vd_core.inputs.subjects import Subject
+from vd_core.metrics.fidelity import SubjectReference, refer_to
 from vd_core.metrics.judges import Judges, load_local_judges
+from vd_core.metrics.report import to_unit
 from vd_core.toybox.reading.accessories import AccessoryReader, load_accessory_reader
 from vd_core.toybox.reading.reader import AttributeReader, load_reader
 from vd_core.toybox.world.demo import SEED, draw_subject
@@ -35,12 +36,17 @@ def load_jury(folder: Path) -> Jury:
     return Jury(load_local_judges(judges, torch.device("cpu")), load_reader(judges), load_accessory_reader(judges))
 
 
-def draw_toys(toys: Toys, base: Base) -> tuple[list[Subject], list[list[Image.Image]]]:
-    """The subjects of a combination and five drawn pictures of each."""
+def draw_toys(toys: Toys, side: int) -> tuple[list[Subject], list[list[Image.Image]]]:
+    """The subjects of a combination and five drawn pictures of each, `side` pixels wide and high."""
     subjects = [Subject(kind, kind, token, Path()) for kind, token in zip(toys, RARE_WORDS, strict=False)]
     drawn = [draw_subject(kind, identity, SEED + SUBJECT_OFFSET + 100 * s) for s, (kind, identity) in enumerate(toys.items())]
-    side = (base.resolution, base.resolution)
-    return subjects, [[Image.fromarray(p).resize(side) for p in own] for own in drawn]
+    return subjects, [[Image.fromarray(p).resize((side, side)) for p in own] for own in drawn]
+
+
+def refer_to_toys(jury: Jury, toys: Toys, side: int) -> list[SubjectReference]:
+    """What the toys look like to the judges, in the pictures that they are finetuned on."""
+    subjects, given = draw_toys(toys, side)
+    return [refer_to(jury.judges, s.class_noun, to_unit(own)) for s, own in zip(subjects, given, strict=True)]
 
 
 def mix(pictures: list[list[Image.Image]], count: int, seed: int) -> list[Image.Image]:
