@@ -48,7 +48,7 @@ PICTURE = Path("docs/motion.png")
 def place_of(plan: Plan, section: MotionSection, number: int, training: Training) -> Path:
     """Where a reference's motion modules, clips and rows are kept."""
     drawn = asdict(plan.references[number])
-    learned = {"drawn": drawn, "action": plan.action, "training": training, "section": section.model_dump(mode="json")}
+    learned = {"drawn": drawn, "action": plan.action, "training": training, "section": section.model_dump(mode="json", exclude={"prompt"})}
     return CACHE / "transfer" / f"{number:02d}-{fingerprint_of(learned, [])[:16]}"
 
 
