@@ -12,6 +12,7 @@ from tasks.shared.paths import run_folder
 from tasks.shared.picks import Candidate
 from tasks.shared.sections import ExportSection, as_yaml
 from tasks.shared.templates import read_template
+from vd_core.inputs.scenes import read_scene
 
 TRAININGS = {"finetune": "Finetuning", "refinetune": "Re-finetuning", "motion": "Motion finetuning"}
 SCORES = ("score", "fidelity", "text_fidelity")
@@ -60,15 +61,25 @@ def describe_subject(run: Run, i: int) -> dict[str, Any]:
 
 def describe_generator(generator: str, section: ExportSection) -> str:
     """What a generator's clips were sampled with."""
-    render, sampling = section.render, section.sampling
-    shared = f"{render.num_inference_steps} steps, guidance {sampling.guidance_scale:g}"
+    render, staged = section.render, section.regions.staged and any(read_scene(raw).actions for raw in section.prompts)
+    frames = render.animatediff_frames if generator == "animatediff" else render.text2video_zero_frames
+    scale = section.regions.guidance_scale if staged else section.sampling.guidance_scale
+    shared = f"{frames} frames, {render.num_inference_steps} steps, guidance {scale:g}"
+    if staged:
+        shared += ", each subject drawn alone first"
     if render.seeds_tried > 1:
         shared += f", best of {render.seeds_tried} seeds"
+    return shared + describe_motion(generator, section)
+
+
+def describe_motion(generator: str, section: ExportSection) -> str:
+    """What moves a generator's clips: the reference clip's way, its motion modules, the motion field, or nothing worth a word."""
+    if section.render.motion_from_clip:
+        return f"; goes the way of “{section.motion_prompt}”"
     if generator == "animatediff":
-        clip = f"; motion of “{section.motion_prompt}”" if section.motion_prompt else ""
-        return f"{render.animatediff_frames} frames, {shared}{clip}"
-    left, up = render.motion_field_strength
-    return f"{render.text2video_zero_frames} frames, {shared}, moves {left:g} and {up:g} of 512 pixels a frame"
+        return f"; motion of “{section.motion_prompt}”" if section.motion_finetuned else ""
+    left, up = section.render.motion_field_strength
+    return f", moves {left:g} and {up:g} of 512 pixels a frame"
 
 
 def describe_video(name: str, run: Run, prompt: str, generator: str) -> dict[str, Any] | None:

@@ -119,10 +119,12 @@ class ExportSection(Section):
     method: str
     prompts: tuple[Prompt, ...]
     motion_prompt: str | None
+    motion_finetuned: bool
     training: Settings
     refinetuning_steps: int
     motion: MotionSettings
     sampling: Sampling
+    regions: Regions
     render: Render
     fps: int
 
