@@ -35,10 +35,28 @@ def check_new_name(name: str, params: Params) -> None:
             raise InputError(f"{path} stands already; take another name, or remove it")
 
 
-def entry_of(owner: str, base: str, subjects: list[str], prompts: list[str], motion_prompt: str | None) -> dict[str, Any]:
-    """What params.yaml says of a new combination; `owner` is itself, or the one whose finetuned subjects it takes."""
-    words = {"prompts": prompts, "motion_prompt": motion_prompt, "sampling_round": 0}
-    return {"base": base, "finetune_from": owner, "subjects": subjects, **words}
+def entry_of(
+    owner: str, base: str, subjects: list[str], prompts: list[str], motion_prompt: str | None, staged: bool = False
+) -> dict[str, Any]:
+    """What params.yaml says of a new combination; `owner` is itself, or the one whose finetuned subjects it takes.
+
+    `staged`: each subject is drawn alone first, and goes the clip's way if there is one (docs/regions.md).
+    """
+    scenes = [{"scene": prompt, "subjects": dict.fromkeys(subjects, "")} for prompt in prompts] if staged else prompts
+    words = {"prompts": scenes, "motion_prompt": motion_prompt, "sampling_round": 0}
+    return {
+        "base": base,
+        "finetune_from": owner,
+        "subjects": subjects,
+        **words,
+        **(stage_keys(motion_prompt is not None) if staged else {}),
+    }
+
+
+def stage_keys(clip: bool) -> dict[str, Any]:
+    """The keys of a preset that let each subject be drawn alone first, in candidates and videos; with a clip it is led along its way, and nothing is finetuned for that."""
+    led = {"render": {"motion_from_clip": True}, "motion": {"finetune": False}} if clip else {}
+    return {"regions": {"layouts": 2, "staged": 0.3, "takes": 4}, **led}
 
 
 def add_combination(name: str, entry: dict[str, Any], path: Path = PARAMS) -> None:

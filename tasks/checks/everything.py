@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from tasks.checks.finding import Finding
-from tasks.checks.given import check_clip, check_likeness, check_nouns, check_subject, check_words, read_nouns, read_subjects
+from tasks.checks.given import check_clip, check_likeness, check_nouns, check_scenes, check_subject, check_words, read_nouns, read_subjects
 from tasks.checks.machine import check_device, check_disk, check_python, check_server, size_in_words
 from tasks.shared.frames import check_frames, wanted_frames
 from tasks.shared.merging import load_params, merge
@@ -89,5 +89,6 @@ def check_given(merged: Merged, combination: str, tokenizer: Located) -> list[Fi
         *map(check_subject, subjects, inspections),
         *check_likeness(merged, inspections),
         *check_clip(merged, combination),
+        *check_scenes(merged),
         *check_words(merged, combination, subjects, tokenizer),
     ]

@@ -91,6 +91,19 @@ def check_nouns(merged: Merged, class_nouns: list[str]) -> list[Finding]:
     return [Finding("nouns", "ok", said)] if said else []
 
 
+def check_scenes(merged: Merged) -> list[Finding]:
+    """Settings of subjects in their own boxes, if no prompt has any."""
+    led = merged.render.motion_from_clip and "animatediff" in merged.render.generators
+    wanted = {"regions.staged": merged.regions.staged, "AnimateDiff's render.motion_from_clip": led}
+    keys = [key for key, on in wanted.items() if on]
+    if not keys or any(read_scene(raw).actions for raw in merged.prompts):
+        return []
+    subjects = ", ".join(f"{name}: ''" for name in merged.subjects)
+    example = f"{{scene: {read_scene(merged.prompts[0]).text}, subjects: {{{subjects}}}}}"
+    said = f"no prompt names the subjects, and {' and '.join(keys)} act on such alone; write {example}"
+    return [Finding("scenes", "warning", said)]
+
+
 def check_words(merged: Merged, combination: str, subjects: list[Subject], place: Located) -> list[Finding]:
     """Prompts and placeholders, if the tokenizer's files are here."""
     if place.state != "here" or Path(place.wanted.path).is_file():

@@ -40,14 +40,17 @@ def main(
     base: Annotated[str, typer.Option(help="a file of presets/: sd15, sd21, toybox")] = "sd15",
     motion: Annotated[Path | None, typer.Option(help="a clip whose motion you want; needs --motion-prompt")] = None,
     motion_prompt: Annotated[str | None, typer.Option(help='what the clip shows: "a man is skiing in the snow"')] = None,
+    staged: Annotated[
+        bool, typer.Option("--staged", help="beyond the paper: each subject is drawn alone first, and led along the clip's way")
+    ] = False,
 ) -> None:
     """Copy your pictures into data/<name>/ and add the combination to params.yaml. Your own files stay as they are."""
     try:
         with FileLock(PARAMS.with_suffix(".lock.tmp")):
             if finetune_from is not None and not subject:
-                create_from(name, finetune_from, prompt, motion, motion_prompt)
+                create_from(name, finetune_from, prompt, motion, motion_prompt, staged)
             elif subject and finetune_from is None:
-                create(name, base, subject, prompt, motion, motion_prompt)
+                create(name, base, subject, prompt, motion, motion_prompt, staged)
             else:
                 raise InputError("give either --subject, once a subject, or --finetune-from")
     except InputError as error:
@@ -55,14 +58,16 @@ def main(
         raise typer.Exit(1) from None
 
 
-def create(name: str, base: str, subjects: list[str], prompts: list[str], motion: Path | None, motion_prompt: str | None) -> None:
+def create(
+    name: str, base: str, subjects: list[str], prompts: list[str], motion: Path | None, motion_prompt: str | None, staged: bool = False
+) -> None:
     """Check everything, copy aside, put it in place, and name it in params.yaml last."""
     params = load_params()
     check_new_name(name, params)
     check_texts(prompts, motion, motion_prompt)
     given = [split_subject(text) for text in subjects]
     names = folder_names([noun for noun, _ in given])
-    entry = entry_of(name, base, names, [p.strip() for p in prompts], motion_prompt and motion_prompt.strip())
+    entry = entry_of(name, base, names, [p.strip() for p in prompts], motion_prompt and motion_prompt.strip(), staged)
     merged = merge_new(params, name, entry)
     check_frames(merged, None)
     if len(names) > len(merged.placeholder_tokens):
@@ -75,7 +80,7 @@ def create(name: str, base: str, subjects: list[str], prompts: list[str], motion
     track(name)
 
 
-def create_from(name: str, owner: str, prompts: list[str], motion: Path | None, motion_prompt: str | None) -> None:
+def create_from(name: str, owner: str, prompts: list[str], motion: Path | None, motion_prompt: str | None, staged: bool = False) -> None:
     """The same for a combination that takes the finetuned subjects of `owner`: its folder has the clip, if there is one, and says whose they are."""
     params = load_params()
     check_new_name(name, params)
@@ -84,7 +89,7 @@ def create_from(name: str, owner: str, prompts: list[str], motion: Path | None, 
     if own.finetune_from != owner:
         raise InputError(f"{owner} takes its subjects from {own.finetune_from}; name that one")
     base = own.base or params.base
-    entry = entry_of(owner, base, list(own.subjects), [p.strip() for p in prompts], motion_prompt and motion_prompt.strip())
+    entry = entry_of(owner, base, list(own.subjects), [p.strip() for p in prompts], motion_prompt and motion_prompt.strip(), staged)
     merged = merge_new(params, name, entry)
     check_frames(merged, None)
     with copying(name) as aside:

@@ -66,6 +66,21 @@ def test_a_clip_that_nothing_uses_is_named(workspace: Path, kind: str, changes: 
     assert (found.state == "warning") == ("not used" in said)
 
 
+@ONE
+def test_settings_that_no_prompt_uses_are_named(workspace: Path, kind: str) -> None:
+    def said() -> list[str]:
+        return [f.said for f in check_everything("toys") if f.what == "scenes"]
+
+    assert said() == []
+    change_combination({"regions": {"staged": 0.3}, "render": {"motion_from_clip": True}})
+    assert said() == [
+        "no prompt names the subjects, and regions.staged and AnimateDiff's render.motion_from_clip act on such alone; "
+        "write {scene: on the beach, subjects: {dog: '', car: ''}}"
+    ]
+    change_combination({"prompts": ["in the city", {"scene": "on the beach", "subjects": {"dog": "", "car": ""}}]})
+    assert said() == []
+
+
 @pytest.mark.parametrize(
     ("prompts", "strange"), [(["are surfing in the ocean"], "'surfing'"), (["in the snow", "are jumping on the beach"], None)]
 )

@@ -68,6 +68,18 @@ def test_another_combinations_finetuned_subjects_are_taken(project: Path) -> Non
     assert [p.name for p in Path("data/more").iterdir()] == ["subjects.txt"]
 
 
+@pytest.mark.parametrize("clip", [True, False], ids=["with a clip", "without"])
+def test_subjects_that_are_drawn_alone_first(project: Path, clip: bool) -> None:
+    """What the demo has, for one's own photographs; a clip leads them, and nothing is finetuned for that."""
+    motion = ("--motion", str(ROOT / "data/toys/motion.mp4"), "--motion-prompt", "a bear playing") if clip else ()
+    code, said = call("pets", *REX, *MIA, "--prompt", "in the snow: far", *motion, "--staged")
+    assert code == 0 and 'video of "a sks dog, a olis tabby cat in the snow: far"' in said
+    merged = merge(load_params(), "pets")
+    assert merged.prompts == ({"scene": "in the snow: far", "subjects": {"dog": "", "tabby-cat": ""}},)
+    assert (merged.regions.staged, merged.regions.layouts, merged.regions.takes) == (0.3, 2, 4)
+    assert merged.render.motion_from_clip == clip and (merged.learned_motion is None)
+
+
 def test_the_combination_is_whole_and_the_originals_stay(project: Path) -> None:
     before, originals = state(project), state(project.parent / "mia")
     code, said = call("pets", *REX, *MIA, *SCENE, "--motion", str(ROOT / "data/toys/motion.mp4"), "--motion-prompt", "a bear: jumps # high")
