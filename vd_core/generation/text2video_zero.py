@@ -55,20 +55,24 @@ def generate_text2video_zero(
     noise = torch.stack([draw_noise(base, seed) for seed in seeds])[:, None]
     stage = guides and guides.stage
     staged = stage is not None and stage.latents.shape[1] == num_frames
-    entered, first = enter(stage, base.noise_scheduler, scheduler_of(base, num_inference_steps), noise, None if staged else start)
+    latents, first = enter(stage, base.noise_scheduler, scheduler_of(base, num_inference_steps), noise, None if staged else start)
     if not staged:
-        at_forward = denoise(entered, first, start)  # [b, 1, c, h, w]
+        at_forward = denoise(latents, first, start)  # [b, 1, c, h, w]
         at_warp = denoise(at_forward, start, warp)
+        moves = guides.moves if guides else [None] * len(seeds)
         shift = torch.arange(1, num_frames)[:, None] * torch.tensor(motion_field_strength)
-        noised = []
-        for i, (latents, seed) in enumerate(zip(at_warp, seeds, strict=True)):
-            moves = guides and guides.moves[i]
-            warped = move_clip(latents, moves, seed) if moves else shift_latents(latents.expand(num_frames - 1, -1, -1, -1), shift)
-            noised.append(add_noise_between(base, warped, int(timesteps[warp]), int(timesteps[start]), generator_for("renoise", seed)))
-        entered, first = torch.cat([at_forward, torch.stack(noised)], 1), start
-    latents = denoise(entered, first, num_inference_steps)
+        warped = [warp_clip(*own, shift) for own in zip(at_warp, moves, seeds, strict=True)]
+        times = int(timesteps[warp]), int(timesteps[start])
+        noised = [add_noise_between(base, own, *times, generator_for("renoise", seed)) for own, seed in zip(warped, seeds, strict=True)]
+        latents, first = torch.cat([at_forward, torch.stack(noised)], 1), start
+    latents = denoise(latents, first, num_inference_steps)
     with aside(base, net.unet):
         return decode(base, latents.flatten(0, 1)).clamp(-1, 1).unflatten(0, (len(seeds), num_frames))
+
+
+def warp_clip(latents: torch.Tensor, moves: Moves | None, seed: int, shift: torch.Tensor) -> torch.Tensor:
+    """The latents `[f - 1, c, h, w]` of all frames but the first, whose latents are `[1, c, h, w]`: by its own moves, or by the plain `shift` `[f - 1, 2]`."""
+    return move_clip(latents, moves, seed) if moves else shift_latents(latents.expand(len(shift), -1, -1, -1), shift)
 
 
 def find_times(
