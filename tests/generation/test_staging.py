@@ -20,7 +20,6 @@ from vd_core.generation.staging import (
     draw_picture_with,
     draw_still_with,
     embed_alone,
-    hold,
     lay_out,
     set_stages,
 )
@@ -127,14 +126,14 @@ def test_the_take_most_like_its_subject_is_kept() -> None:
 def test_a_held_picture_lasts_and_goes_with_its_box() -> None:
     picture = np.full((1, 64, 64, 3), 20, np.uint8)
     picture[:, 24:56, 20:44] = (230, 120, 40)
-    clip, found = hold((picture, see_alone(picture, [np.array([[20.0, 24.0, 44.0, 56.0]])])), 3)
-    assert found is not None and clip.shape == found.clip.shape == (3, 64, 64, 3) and found.path.shape == (3, 4)
+    found = see_alone(picture, [np.array([[20.0, 24.0, 44.0, 56.0]])])
     boxes = np.array([[[0.0, 0.2, 0.5, 1.0], [0.2, 0.2, 0.7, 1.0], [0.4, 0.0, 0.9, 0.8]]])
-    laid, gone = lay_out([(clip, found)], boxes)
+    laid, gone = lay_out([(picture, found)], boxes)
     middles = np.array([np.argwhere(frame[..., 0] > 150).mean(0) for frame in laid])
     np.testing.assert_allclose(np.diff(middles, axis=0), [[0, 12.8], [-12.8, 12.8]], atol=0.6)
     np.testing.assert_allclose(gone, boxes, atol=1e-6)
-    assert hold((picture, None), 3)[1] is None
+    nobody, same = lay_out([(picture, None)], boxes)
+    assert np.array_equal(nobody, picture.repeat(3, 0)) and same is boxes
 
 
 @on_one_base

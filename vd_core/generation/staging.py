@@ -94,17 +94,15 @@ def set_stages(base: Base, director: Director, draw: Draw, guides: Guides, seeds
     own_seeds = [seed_for("alone", seed, k) for seed in seeds for k in range(count)]
     texts = torch.cat([alone[0][:1], *(own[1:] for own in alone)])
     drawn = draw_alone(director, draw, texts, own_seeds)
-    if director.held:
-        drawn = [hold(own, boxes.shape[2]) for own in drawn]
+    frames = boxes.shape[2] if director.held else len(drawn[0][0])
     for i in range(len(seeds)):
         own = drawn[i * count : (i + 1) * count]
-        frames = len(own[0][0])
         canvas, gone = lay_out(own, boxes[i, :, :frames].cpu().numpy())
         boxes[i, :, :frames] = torch.from_numpy(gone).to(boxes)
         latents.append(encode_pictures(base.vae, [Image.fromarray(frame) for frame in canvas], None).mean)
     if base.low_vram:
         base.let_go("vae")  # the U-Net needs its room
-    moved = boxes if latents[0].shape[0] == boxes.shape[2] else guides.regions.boxes
+    moved = boxes if frames == boxes.shape[2] else guides.regions.boxes
     return replace(guides, regions=replace(guides.regions, boxes=moved), stage=Stage(torch.stack(latents), director.share))
 
 
@@ -138,14 +136,7 @@ def choose_take(director: Director, takes: list[Drawn], subject: int) -> Drawn:
     return takes[likeness.index(max(likeness))]
 
 
-def hold(drawn: Drawn, frames: int) -> Drawn:
-    """A picture of a subject for so many frames."""
-    clip, found = drawn
-    lasting = clip[:1].repeat(frames, 0)
-    return lasting, found and Alone(lasting, found.path[:1].repeat(frames, 0), found.place)
-
-
 def lay_out(drawn: list[Drawn], boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """All subjects in one clip and their boxes (`set_stage`); the first one's own clip if none was found."""
-    alone = [own for _, own in drawn]
-    return set_stage(alone, boxes) if any(alone) else (drawn[0][0], boxes)
+    """All subjects in one clip and their boxes `[r, f, 4]` (`set_stage`); the first one's own clip, or its picture f times, if none was found."""
+    alone, clip = [own for _, own in drawn], drawn[0][0]
+    return set_stage(alone, boxes) if any(alone) else (clip.repeat(boxes.shape[1] // len(clip), 0), boxes)

@@ -20,7 +20,7 @@ OUTLINED = 0.5
 
 @dataclass(frozen=True)
 class Alone:
-    """A subject's clip, its box `[f, 4]` in each frame, in pixels, and the place `[h, w, 3]` behind it."""
+    """A subject's clip, its box `[f, 4]` in each frame, in pixels, and the place `[h, w, 3]` behind it. A clip of one frame is a picture that lasts."""
 
     clip: np.ndarray
     path: np.ndarray
@@ -45,7 +45,7 @@ def see_alone(clip: np.ndarray, boxes: list[np.ndarray]) -> Alone | None:
 
 
 def find_way(path: np.ndarray, boxes: np.ndarray, shape: tuple[int, ...]) -> Way:
-    """How a path `[f, 4]` in pixels goes on in `boxes` `[f, 4]`, fractions of a picture of `shape`: as large as the box allows, and as far in proportion."""
+    """How a path `[f, 4]` (or `[1, 4]`) in pixels goes on in `boxes` `[f, 4]`, fractions of a picture of `shape`: as large as the box allows, and as far in proportion."""
     height, width = shape[:2]
     size = np.median(path[:, 2:] - path[:, :2], 0)
     room = (boxes[:, 2:] - boxes[:, :2]) * [width * WIDER, height * HIGHER]
@@ -84,7 +84,9 @@ def cut_all(own: Alone) -> list[np.ndarray]:
 
 def walk(frames: np.ndarray, own: Alone, way: Way) -> None:
     """Lay a subject over `frames` in place."""
-    for frame, actor, box, scale, foot in zip(frames, cut_all(own), own.path, way.scales, way.feet, strict=True):
+    actors = cut_all(own)
+    for f, (frame, scale, foot) in enumerate(zip(frames, way.scales, way.feet, strict=True)):
+        actor, box = actors[min(f, len(actors) - 1)], own.path[min(f, len(actors) - 1)]
         left, _, right, bottom = cut_box(box, own.clip.shape[1:])
         more = np.array([(left + right - box[0] - box[2]) / 2, bottom - box[3]])  # a cut-out is a little larger than its box
         lay_over(frame, actor, foot + scale * more, scale * actor.shape[0])
