@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 
 from tasks.shared.documents import as_table, fill_table
+from tasks.studies.beyond import ALONE, CEILINGS, PLACED, PLAIN
 from vd_core.files import write_json
 from vd_core.metrics.intervals import DRAWS, with_interval
 from vd_core.studies.beyond import ARMS, Plan, Rows
 
 OUT, DOCUMENT, README = Path("metrics/beyond.json"), Path("docs/regions.md"), Path("README.md")
-PLAIN, PLACED, ALONE = "plain", "regions", "each drawn alone first"
 OF_CROWDS = ("bound", "present", "binding", "fidelity")
-CEILINGS = ("known colors, not finetuned", "the world's drawings")
 GOALS = {
     "three_bound": 0.8,
     "four_bound": 0.5,

@@ -7,13 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from tasks.commands.beyond import ARMS_OF_PAIRS, OF_PAIRS, PLAN, keep_rows, settings_of
-from tasks.commands.beyond_report import ALONE, GOALS, PLACED, build_report, collect, describe, write_report
+from tasks.commands.beyond import PLAN, keep_rows
+from tasks.commands.beyond_picture import BETWEEN, COUNT, TILE, save_picture
+from tasks.commands.beyond_report import GOALS, build_report, collect, describe, write_report
 from tasks.shared.params import Hlr
+from tasks.studies.beyond import ALONE, ARMS_OF_PAIRS, OF_PAIRS, PLACED, settings_of
 from tests.helpers.imports import ROOT
 from tests.helpers.training import make_settings
 from vd_core.customisation.weights import LORA_FILE
+from vd_core.inputs.pictures import contact_sheet
 from vd_core.settings import Sampling
 from vd_core.studies.beyond import ARMS, draw_truth, finetune, load_plan, read_crowd, run_crowd
 from vd_core.studies.beyond_attributes import choose_wearers, read_drawn_attributes, read_wearers, run_attributes
@@ -178,3 +182,21 @@ def test_clips_of_pairs_have_a_row_each(base_folders: dict[str, Path], kind: str
         for arm in ARMS_OF_PAIRS.values():
             rows = run(base_folders[kind], jury, toys, plan, arm, Sampling(4, 3.0), tmp_path, tmp_path / "sheet.jpg")
             assert len(rows) == count and all(np.isfinite(row[figure]) for row in rows)
+
+
+def test_the_picture_shows_the_first_of_each_arm(tmp_path: Path) -> None:
+    sheets = []
+    for colors in (["red", "green", "blue", "white", "black"], ["black", "white", "blue", "green", "red"]):
+        sheets.append(tmp_path / f"{colors[0]}.png")
+        contact_sheet([[Image.new("RGB", (64, 64), c) for c in colors]]).save(sheets[-1])
+    save_picture([TOYS], sheets[:1], sheets[1:], tmp_path / "alone.png")
+    shown = Image.open(tmp_path / "alone.png").convert("RGB")
+    wide = [len(own) * (TILE + 4) + 4 for own in (TOYS, range(COUNT), range(COUNT))]
+    assert shown.size == (sum(wide) + 2 * BETWEEN, TILE + 8)
+    plain, alone = wide[0] + BETWEEN + TILE // 2, sum(wide[:2]) + 2 * BETWEEN + TILE // 2
+    assert [shown.getpixel((left + n * (TILE + 4), TILE // 2)) for left in (plain, alone) for n in (0, 3)] == [
+        (255, 0, 0),
+        (255, 255, 255),
+        (0, 0, 0),
+        (0, 128, 0),
+    ]

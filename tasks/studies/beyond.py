@@ -1,0 +1,164 @@
+"""What `make beyond` computes: finetunings, and the rows of every arm, each kept under all that decides it."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tasks.shared.command import silence_libraries
+from tasks.shared.params import Merged
+from tasks.shared.paths import CACHE
+from tasks.studies.units import merge_study
+from vd_core.files import fingerprint_of, write_json
+from vd_core.settings import Sampling
+from vd_core.studies.beyond import ARMS, Arm, Plan, Rows, Trained, draw_truth, finetune, read_crowd, run_crowd, run_known
+from vd_core.studies.beyond_attributes import read_drawn_attributes, run_attributes
+from vd_core.studies.beyond_clips import read_drawn_actions, run_actions, run_events, run_long, run_zero_motion
+from vd_core.studies.beyond_picks import refinetune
+from vd_core.studies.toys import Jury, Toys, load_jury
+
+PLAIN, PLACED, ALONE = "plain", "regions", "each drawn alone first"
+CEILINGS = ("known colors, not finetuned", "the world's drawings")
+ARMS_OF_PAIRS = {PLAIN: ARMS[PLAIN], PLACED: Arm("strips", True, True), ALONE: ARMS[ALONE]}
+"""What pictures and clips of pairs compare: VideoDreamer's own finetuning, said in one sentence; with regions, events and the clip's motion; and from subjects drawn alone first."""
+WITH_ALONE = ("own_action", "own_attribute", "zero_motion")
+"""Figures of pairs that the last arm is measured for: events have no regions, and 64 frames are drawn three times."""
+OF_PAIRS: dict[str, Callable[..., Rows]] = {
+    "own_action": run_actions,
+    "own_attribute": run_attributes,
+    "event_order": run_events,
+    "long_drift": run_long,
+    "zero_motion": run_zero_motion,
+}
+DRAWN: dict[str, Callable[[Jury, Toys, Plan], Rows]] = {"own_action": read_drawn_actions, "own_attribute": read_drawn_attributes}
+"""Figures with ceilings: what the jury reads in the world's own drawings; the other one is the base's, of toys that it knows by their colors."""
+
+
+def place_of(key: dict[str, Any]) -> Path:
+    """Where rows (.json) and a contact sheet (.jpg) are kept, under all that decides them."""
+    return CACHE / "beyond" / fingerprint_of(key, [])[:16]
+
+
+def keep(key: dict[str, Any], make: Callable[[Path], Rows]) -> Rows:
+    """What `make` finds, kept under all that decides it: a run that was ended goes on. `make` takes a path for a contact sheet."""
+    place = place_of(key)
+    if not place.with_suffix(".json").exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_json(place.with_suffix(".json"), {"key": key, "rows": make(place.with_suffix(".jpg"))})
+    return json.loads(place.with_suffix(".json").read_text())["rows"]
+
+
+def settings_of(merged: Merged, trained: Trained) -> Any:
+    """The preset's finetuning, through regions where that is wanted; on picks as many steps as HLR has."""
+    own = merged.finetune
+    if trained == "picks":
+        return replace(own, schedule=replace(own.schedule, steps=merged.hlr.steps))
+    return replace(own, disen_mix=replace(own.disen_mix, regions=trained == "regions"))
+
+
+def train_once(base: Path, plan: Plan, toys: Toys, trained: Trained, weights: str) -> Path:
+    """The folder of a finetuning's weights, made unless they stand. `weights` is a hash of the base's and of the code."""
+    merged = merge_study("toybox", {}, len(toys), plan.training_seed)
+    settings, strips, cutouts = settings_of(merged, trained), merged.mix.count, plan.cutouts if trained in ("cutouts", "regions") else 0
+    about = {"settings": asdict(settings), "strips": strips, "cutouts": cutouts, "toys": toys, "weights": weights}
+    if trained != "picks":
+        return place_once(about, lambda target: finetune(base, load_jury(base), toys, settings, strips, cutouts, target))
+    before, sampling = train_once(base, plan, toys, "strips", weights), Sampling(plan.num_inference_steps, merged.sampling.guidance_scale)
+    about |= {"before": before.name, "candidates": plan.candidates, "picks": plan.picks, "sampling": asdict(sampling)}
+    return place_once(about, lambda target: refinetune(base, load_jury(base), toys, settings, plan, sampling, before, target))
+
+
+def place_once(about: dict[str, Any], train: Callable[[Path], None]) -> Path:
+    """The folder that `train` fills with weights, unless all that decides them is as it was."""
+    target = CACHE / "beyond" / "finetunings" / fingerprint_of(about, [])[:16]
+    if not (target / "done").exists():
+        target.mkdir(parents=True, exist_ok=True)
+        train(target)
+        shutil.rmtree(target / "progress", ignore_errors=True)
+        (target / "done").touch()
+    return target
+
+
+@dataclass(frozen=True)
+class Combination:
+    """A crowd or a pair that is measured on the base in `folder`; `weights` is a hash of the base's and of the code."""
+
+    folder: Path
+    plan: Plan
+    name: str
+    toys: Toys
+    weights: str
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What decides all of its rows."""
+        plan = {k: v for k, v in asdict(self.plan).items() if k not in ("crowds", "pairs")}
+        return {"plan": plan, "toys": self.toys, "weights": self.weights}
+
+    def train(self, arm: Arm) -> Path:
+        """The folder of an arm's finetuning."""
+        return train_once(self.folder, self.plan, self.toys, arm.trained, self.weights)
+
+
+def run_combination(own: Combination, figures: list[str], arms: list[str] | None) -> dict[str, dict[str, Rows]]:
+    """All rows of one crowd, or of one pair's `figures`: by figure's kind and arm; only those of `arms`, if it names some."""
+    torch.set_num_threads(1)
+    silence_libraries()
+    sampling = merge_study("toybox", {}, len(own.toys), own.plan.training_seed).sampling
+    quick, jury = Sampling(own.plan.num_inference_steps, sampling.guidance_scale), load_jury(own.folder)
+    if own.name in own.plan.crowds:
+        return {"crowd": run_arms(own, jury, quick, arms)}
+    return {figure: run_figure(own, jury, quick, figure, arms) for figure in figures}
+
+
+def chosen_of(wanted: dict[str, Arm], arms: list[str] | None) -> dict[str, Arm]:
+    """Those of the wanted arms that are to be measured."""
+    return {label: arm for label, arm in wanted.items() if not arms or label in arms}
+
+
+def run_arms(own: Combination, jury: Jury, sampling: Sampling, arms: list[str] | None) -> dict[str, Rows]:
+    """The rows of a crowd's arms, and of its ceilings if all arms are measured."""
+    rows: dict[str, Rows] = {}
+    for label, arm in chosen_of(ARMS, arms).items():
+        folder = own.train(arm)
+        draw = partial(run_crowd, own.folder, jury, own.toys, own.plan, arm, sampling, folder)
+        rows[label] = keep(key_of_crowd(own, arm, folder), draw)
+    if arms:
+        return say(own.name, "bound", rows)
+    known, drawn = CEILINGS
+    rows[known] = keep({**own.about, "kind": known}, lambda _: run_known(own.folder, jury, own.toys, own.plan, sampling))
+    rows[drawn] = keep({**own.about, "kind": drawn}, lambda _: read_crowd(jury, draw_truth(own.toys, own.plan.pictures), own.toys))
+    return say(own.name, "bound", rows)
+
+
+def key_of_crowd(own: Combination, arm: Arm, finetuning: Path) -> dict[str, Any]:
+    """What decides the pictures of an arm."""
+    return {**own.about, "arm": asdict(arm), "finetuning": finetuning.name, "kind": "crowd"}
+
+
+def run_figure(own: Combination, jury: Jury, sampling: Sampling, figure: str, arms: list[str] | None) -> dict[str, Rows]:
+    """One figure's rows of a pair's arms, and of its ceilings where it has some and all arms are measured."""
+    rows: dict[str, Rows] = {}
+    own_arms = {label: arm for label, arm in ARMS_OF_PAIRS.items() if label != ALONE or figure in WITH_ALONE}
+    for label, arm in chosen_of(own_arms, arms).items():
+        folder = own.train(arm)
+        draw = partial(OF_PAIRS[figure], own.folder, jury, own.toys, own.plan, arm, sampling, folder)
+        rows[label] = keep({**own.about, "arm": asdict(arm), "finetuning": folder.name, "kind": figure}, draw)
+    if figure in DRAWN and not arms:
+        known, drawn = CEILINGS
+        draw = partial(OF_PAIRS[figure], own.folder, jury, own.toys, own.plan, ARMS_OF_PAIRS[PLACED], sampling, None)
+        rows[known] = keep({**own.about, "kind": f"{figure}, {known}"}, draw)
+        rows[drawn] = keep({**own.about, "kind": f"{figure}, {drawn}"}, lambda _: DRAWN[figure](jury, own.toys, own.plan))
+    return say(own.name, figure, rows)
+
+
+def say(name: str, figure: str, rows: dict[str, Rows]) -> dict[str, Rows]:
+    """Print a figure's means by arm."""
+    print(f"{name} {figure}: " + ", ".join(f"{arm} {np.mean([r[figure] for r in own]):.2f}" for arm, own in rows.items()), flush=True)
+    return rows
