@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tasks.commands.document import GAP, LABEL, SIDE, document, draw_strip, spread
+from tasks.commands.document import ARROW, GAP, LABEL, MOVING, SIDE, document, draw_moving, draw_strip, in_step, spread
 from tests.helpers.imports import ROOT
 from tests.helpers.pictures import noise_picture
 
@@ -50,6 +50,26 @@ def test_frames_are_spread_from_the_first_to_the_last() -> None:
     assert spread(frames[:1], 3) == [frames[0]] * 3
 
 
+def test_clips_of_other_lengths_are_shown_in_step() -> None:
+    short, long = [[noise_picture(i) for i in range(start, start + n)] for start, n in ((0, 2), (10, 4))]
+    assert list(in_step([short, long])) == [[short[f // 2], long[f]] for f in range(4)]
+
+
+@pytest.mark.parametrize("subjects", [1, 2, 3])
+def test_the_moving_picture_shows_what_was_given_beside_what_came(subjects: int) -> None:
+    """The pictures stay, the clip and the videos go."""
+    given, clip, videos = [[noise_picture(n, (MOVING, MOVING)) for n in range(first, first + 3)] for first in (0, 10, 20)]
+    frames = [np.asarray(f) for f in draw_moving([[own] for own in given[:subjects]], clip, [videos, videos])]
+    assert len(frames) == 3
+    left = (1 + (subjects > 2)) * (MOVING + GAP) + GAP
+    assert all(np.array_equal(frame[:, :left], frames[0][:, :left]) for frame in frames)
+    for f, frame in enumerate(frames):
+        assert place_of(given[0], Image.fromarray(frame[:, :left])) == (GAP, LABEL + GAP)
+        for picture, x in ((clip[f], left + ARROW + GAP), (videos[f], frame.shape[1] - MOVING - GAP)):
+            column = frame[:, x : x + MOVING]
+            assert sum(np.array_equal(column[y : y + MOVING], np.asarray(picture)) for y in range(LABEL, 150)) == 1
+
+
 @pytest.fixture
 def finished_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with a finished run of noise, as the stages leave it; it is the working directory."""
@@ -80,7 +100,7 @@ def test_a_finished_run_is_documented(finished_run: Path) -> None:
     document("toys")
     pictures = {p.name: Image.open(p) for p in (finished_run / "docs").iterdir()}
     assert set(pictures) == {"strip.png", "demo.gif", "demo-sheet.png", "demo-mix.png"}
-    assert pictures["demo.gif"].n_frames == 4
+    assert pictures["demo.gif"].n_frames == 4 and pictures["demo.gif"].width < 500  # no clip was given
     assert pictures["demo-mix.png"].width == 4 * (96 + 4) + 4
     text = Path("README.md").read_text()
     assert "| animatediff | 0.123 |" in text and text.startswith("before") and text.endswith("after\n")
