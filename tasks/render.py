@@ -65,7 +65,7 @@ def render(section: RenderSection, name: str) -> None:
             guides = guide(generator, base, prepared.subjects, scenes, motion, section)
             if section.regions.staged:
                 guides = replace(guides, alone=embed_alone(base, prepared.subjects, scenes))
-                generate = set_up(name, generator, base, generate, prepared.subjects, section)
+                generate = set_up(name, generator, base, generate, prepared.subjects, motion, section)
             base.let_go("text_encoder")
             seeds = [seed_for("clip", generator, section.seed, i, k) for i in range(len(prompts)) for k in range(tries)]
             clips = generate_batches(generate, prompt_embeds, seeds, guides, clips_at_once(base, frames_of(generator, section)))
@@ -93,13 +93,15 @@ def customise(generator: str, base: Base, folder: Path, section: RenderSection) 
     )
 
 
-def set_up(name: str, generator: str, base: Base, generate: Generate, subjects: list[Subject], section: RenderSection) -> Generate:
+def set_up(
+    name: str, generator: str, base: Base, generate: Generate, subjects: list[Subject], motion: ClipMotion | None, section: RenderSection
+) -> Generate:
     """The generator, which draws every subject of a clip with regions alone first.
 
     For Text2Video-Zero, which moves its first frame, that is a picture; for AnimateDiff a clip. Where the reference's things lead the boxes it is, for both, a picture
     that lasts for the clip: else a subject would move twice.
     """
-    held = section.render.motion_from_clip
+    held = leads(motion)
     director = hire_director(name, section.judging, section.device, subjects, section.regions, held)
     sampling = Sampling(section.render.num_inference_steps, section.regions.guidance_scale)
     calm = partial(generate, guidance_scale=sampling.guidance_scale)
@@ -111,6 +113,11 @@ def set_up(name: str, generator: str, base: Base, generate: Generate, subjects: 
         return (calm if staged.stage else generate)(prompt_embeds, seeds, guides=staged)
 
     return direct
+
+
+def leads(motion: ClipMotion | None) -> bool:
+    """Whether anything in the reference clip was followed: who is led by nothing would stand still."""
+    return motion is not None and len(motion.things) > 0
 
 
 def frames_of(generator: str, section: RenderSection) -> int:
@@ -125,7 +132,7 @@ def guide(
     frames, chosen = frames_of(generator, section), section.regions
     layouts = [place_automatically(len(subjects), 0, chosen.most_in_a_row)] * len(scenes)
     strength = section.render.motion_field_strength if generator == "text2video_zero" else None
-    held = motion is not None and chosen.staged > 0
+    held = leads(motion) and chosen.staged > 0
     return build_guides(base, subjects, scenes, layouts, frames, chosen.repeat, strength, motion and motion.spread_over(frames), held)
 
 

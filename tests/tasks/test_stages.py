@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
@@ -17,6 +18,7 @@ from tests.helpers.workspace import change, change_combination, run_stages
 from vd_core.errors import InputError
 from vd_core.generation import staging
 from vd_core.generation.staging import Director, Draw, Drawn, draw_alone, like_any
+from vd_core.inputs.clip_motion import ClipMotion
 
 
 def test_from_pictures_to_videos(workspace: Path, kind: str) -> None:
@@ -61,6 +63,9 @@ def test_subjects_are_drawn_alone_first_where_that_is_wanted(workspace: Path, mo
     assert all(d.takes == 2 and d.alike is not like_any for d in directors)
     assert [d.held for d in directors] == [False, True, True]
     assert len(json.loads(Path("runs/toys/render/videos.json").read_text())) == 4
+    monkeypatch.setattr("tasks.render.follow_clip", lambda *_: ClipMotion((), np.zeros((16, 2))))
+    run_stages("render")
+    assert [d.held for d in directors[3:]] == [False, False]  # whom nothing leads must not stand still
 
 
 @pytest.mark.parametrize("kind", ["sd1"], indirect=True)
