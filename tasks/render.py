@@ -5,18 +5,17 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image
 from tqdm import tqdm
 
 from tasks.shared.command import replaced_folder, run_stage
-from tasks.shared.directing import hire_director
-from tasks.shared.judging import open_judges, open_picture_judge, require_judges
+from tasks.shared.directing import follow_clip, hire_director, leads
+from tasks.shared.judging import open_picture_judge, require_judges
 from tasks.shared.locating import require
 from tasks.shared.opening import open_base
 from tasks.shared.paths import run_folder
-from tasks.shared.prepared import Prepared, read_clip, read_prepared
+from tasks.shared.prepared import Prepared, read_prepared
 from tasks.shared.sections import RenderSection
 from vd_core.bases.encode import embed_prompts
 from vd_core.bases.memory import clips_at_once
@@ -27,14 +26,12 @@ from vd_core.generation.customised import Generate, customise_animatediff, custo
 from vd_core.generation.guides import Guides, build_guides
 from vd_core.generation.layouts import place_automatically
 from vd_core.generation.staging import draw_clip_with, draw_picture_with, draw_still_with, embed_alone, set_stages
-from vd_core.inputs.clip_motion import ClipMotion, find_motion, motion_of_paths
+from vd_core.inputs.clip_motion import ClipMotion
 from vd_core.inputs.clips import save_frames
 from vd_core.inputs.pictures import contact_sheet, to_pictures
 from vd_core.inputs.prompts import plain_prompt
 from vd_core.inputs.scenes import Scene, read_scene, spoken_prompt, whole_prompt
 from vd_core.inputs.subjects import Subject
-from vd_core.inputs.tracks import keep_whole, link_boxes
-from vd_core.metrics.find_subject import find_with
 from vd_core.seeds import seed_for
 from vd_core.settings import Sampling
 
@@ -53,7 +50,7 @@ def render(section: RenderSection, name: str) -> None:
     if section.regions.staged or chosen.motion_from_clip:
         require_judges(section.judging, prepared.subjects)
     judge = build_judge(name, section, prepared) if tries > 1 else None
-    motion = follow_clip(name, prepared.subjects, section) if chosen.motion_from_clip else None
+    motion = follow_clip(name, prepared.subjects, section.judging, section.device) if chosen.motion_from_clip else None
     videos, rows = [], []
     progress = tqdm(total=len(prompts) * len(chosen.generators) * tries, desc="rendering", unit="clip")
     with replaced_folder(name, "render") as folder:
@@ -115,11 +112,6 @@ def set_up(
     return direct
 
 
-def leads(motion: ClipMotion | None) -> bool:
-    """Whether anything in the reference clip was followed: who is led by nothing would stand still."""
-    return motion is not None and len(motion.things) > 0
-
-
 def frames_of(generator: str, section: RenderSection) -> int:
     """How many frames the clips of a generator have."""
     return section.render.animatediff_frames if generator == "animatediff" else section.render.text2video_zero_frames
@@ -134,22 +126,6 @@ def guide(
     strength = section.render.motion_field_strength if generator == "text2video_zero" else None
     held = leads(motion) and chosen.staged > 0
     return build_guides(base, subjects, scenes, layouts, frames, chosen.repeat, strength, motion and motion.spread_over(frames), held)
-
-
-def follow_clip(name: str, subjects: list[Subject], section: RenderSection) -> ClipMotion:
-    """How the things in the reference clip move: by its optical flow, or if that follows nothing, as before a moving camera, by the detector's boxes."""
-    clip = read_clip(name)
-    if (motion := find_motion(clip, len(subjects))).things:
-        print(f"{len(motion.things)} things move in the clip")
-        return motion
-    find = find_with(open_judges(section.judging, section.device, subjects))
-    paths = link_boxes([keep_whole(find(np.array(frame), None)) for frame in clip], len(subjects))
-    print(
-        f"no flow to be followed in the clip; the detector follows {len(paths)} things"
-        if len(paths)
-        else "nothing in the clip is seen to move"
-    )
-    return motion_of_paths(paths, clip[0].width)
 
 
 def generate_batches(
