@@ -77,7 +77,8 @@ def beyond_arm(figure: str, arms: Container[str]) -> str:
 
 def crowds_table(report: dict[str, Any]) -> str:
     """docs/regions.md's table of crowds: a row an arm."""
-    figures = [f for f in report if is_of_crowds(f)]
+    sizes = list(dict.fromkeys(f.split("_")[0] for f in report if is_of_crowds(f)))
+    figures = [f for size in sizes for figure in OF_CROWDS if (f := f"{size}_{figure}") in report]
     own = [report[f]["arms"] for f in figures]
     rows = [[arm, *(cell(arms[arm]) if arm in arms else "" for arms in own)] for arm in (*ARMS, *CEILINGS)]
     return as_table(["", *(f.replace("_", " ") for f in figures)], rows)
