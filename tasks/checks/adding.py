@@ -44,13 +44,8 @@ def entry_of(
     """
     scenes = [{"scene": prompt, "subjects": dict.fromkeys(subjects, "")} for prompt in prompts] if staged else prompts
     words = {"prompts": scenes, "motion_prompt": motion_prompt, "sampling_round": 0}
-    return {
-        "base": base,
-        "finetune_from": owner,
-        "subjects": subjects,
-        **words,
-        **(stage_keys(motion_prompt is not None) if staged else {}),
-    }
+    keys = stage_keys(motion_prompt is not None) if staged else {}
+    return {"base": base, "finetune_from": owner, "subjects": subjects, **words, **keys}
 
 
 def stage_keys(clip: bool) -> dict[str, Any]:

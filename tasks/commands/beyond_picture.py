@@ -11,12 +11,14 @@ PICTURE = Path("docs/alone.png")
 SHOWN = ("three-1", "three-2", "four-1")
 COUNT, SIDE, TILE, BETWEEN = 4, 64, 96, 16
 """Pictures of each block, the base's pixels, a tile's, and the white between blocks."""
+SHEET_TILE, SHEET_GAP = 128, 4
+"""Of the arms' contact sheets."""
 
 
-def first_tiles(sheet: Path, side: int = 128, gap: int = 4) -> list[Image.Image]:
+def first_tiles(sheet: Path) -> list[Image.Image]:
     """The first COUNT pictures of a contact sheet."""
-    whole = Image.open(sheet)
-    return [whole.crop((left, gap, left + side, gap + side)) for left in range(gap, gap + COUNT * (side + gap), side + gap)]
+    whole, lefts = Image.open(sheet), [SHEET_GAP + n * (SHEET_TILE + SHEET_GAP) for n in range(COUNT)]
+    return [whole.crop((left, SHEET_GAP, left + SHEET_TILE, SHEET_GAP + SHEET_TILE)) for left in lefts]
 
 
 def save_picture(toys: list[Toys], plain: list[Path], alone: list[Path], path: Path = PICTURE) -> None:
