@@ -48,7 +48,8 @@ class LatentsCache:
         """`mean` and `std` `[1, c, h, w]` of a picture, read, or computed and kept."""
         path = self.find(picture)
         if path.exists():
-            return load_file(path, self.vae.device.type)
+            moments = load_file(path)  # not for a device: "cuda" is safetensors' first GPU, in every process
+            return {name: tensor.to(self.vae.device) for name, tensor in moments.items()}
         moments = encode_picture(self.vae, picture)
         with replacing(path) as aside:
             save_file(moments, aside)

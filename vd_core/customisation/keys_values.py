@@ -55,7 +55,7 @@ def save_keys_and_values(base: Base, folder: Path) -> None:
 @torch.no_grad()
 def load_keys_and_values(base: Base, folder: Path) -> None:
     """Put the trained matrices and rows in place of the base's."""
-    tensors = load_file(folder / KEYS_VALUES_FILE, device=str(base.device))
+    tensors = {name: tensor.to(base.device) for name, tensor in load_file(folder / KEYS_VALUES_FILE).items()}
     ids, rows = tensors.pop("token_ids"), tensors.pop("token_rows")
     embedding_of(base).weight[ids] = rows
     parameters = dict(base.unet.named_parameters())
