@@ -16,7 +16,10 @@ LED = {
     "regions": {"staged": 0.3, "takes": 2, "layouts": 2},
     "render": {"motion_from_clip": True},
 }
-EVENTS = {"prompts": [{"from": "in the forest", "to": "on the beach"}], "render": {"fast_mode": True, "animatediff_frames": 20}}
+EVENTS = {
+    "prompts": [{"from": "in the forest", "to": "on the beach"}],
+    "render": {"fast_mode": True, "low_vram": True, "animatediff_frames": 20},
+}
 
 
 def test_the_played_gpu_refuses_what_a_gpu_refuses() -> None:
