@@ -31,7 +31,7 @@ class OtherDevice(TorchDispatchMode):
         there = any(t.device == OTHER for t in tensors)
         if func is aten._local_scalar_dense.default and there:
             return torch.ones((), dtype=args[0].dtype).item()
-        if func is aten._to_copy.default and there and torch.device(kwargs.get("device") or OTHER) != OTHER:
+        if func is aten._to_copy.default and there and (kwargs.get("device") or OTHER) != OTHER:
             return torch.ones(args[0].shape, dtype=kwargs.get("dtype") or args[0].dtype)
         if func is aten.copy_.default:
             return args[0].fill_(1) if there and args[0].device != OTHER else args[0]
@@ -42,7 +42,7 @@ class OtherDevice(TorchDispatchMode):
         if func in INDEXED and there:
             args = (args[0], [as_positions(i) for i in args[1]], *args[2:])
         check_devices(func, args, tensors, there)
-        check_generator(func, args, kwargs)
+        check_generator(func, args, kwargs, there)
         return func(*args, **kwargs)
 
 
@@ -61,13 +61,10 @@ def check_devices(func: Callable[..., Any], args: tuple, tensors: list[torch.Ten
     )
 
 
-def check_generator(func: Callable[..., Any], args: tuple, kwargs: dict[str, Any]) -> None:
+def check_generator(func: Callable[..., Any], args: tuple, kwargs: dict[str, Any], there: bool) -> None:
     """AssertionError if numbers are drawn on the GPU by a generator of the CPU."""
-    generators = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Generator)]
-    devices = (
-        {torch.device(kwargs["device"])} if kwargs.get("device") else {t.device for t in tree_leaves(args) if isinstance(t, torch.Tensor)}
-    )
-    assert not generators or OTHER not in devices, f"{func} draws on the GPU by a generator of the CPU"
+    drawn = any(isinstance(leaf, torch.Generator) for leaf in tree_leaves((args, kwargs)))
+    assert not (drawn and (there or kwargs.get("device") == OTHER)), f"{func} draws on the GPU by a generator of the CPU"
 
 
 def train_there(monkeypatch: pytest.MonkeyPatch) -> None:
