@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 import pytest
@@ -14,7 +15,7 @@ import yaml
 
 from tasks.shared.paths import STAGES
 from tasks.shared.picks import read_candidates, read_picks
-from tests.helpers.live import Live, wait_for
+from tests.helpers.live import Live
 from tests.helpers.played_stages import calls, play_stages
 from tests.helpers.project import build_project, run
 
@@ -49,6 +50,17 @@ def finish(live: Live, run: UUID) -> list[str]:
     return json.loads((live.project / "runs/toys/refinetune/picked.json").read_text())
 
 
+@contextmanager
+def broken(live: Live, stage: str) -> Iterator[None]:
+    """Within it the stage breaks half-way; other tests share the project, so that it never does afterwards."""
+    switch = live.project / f"break-{stage}"
+    switch.touch()
+    try:
+        yield
+    finally:
+        switch.unlink()
+
+
 def hashes(live: Live, *numbers: int) -> list[str]:
     candidates = read_candidates(live.project / "runs/toys/sample")
     return [c.sha256 for c in candidates if c.number in numbers]
@@ -63,7 +75,7 @@ def test_odd_answers_are_refused_by_the_form_or_asked_again(live: Live, asked: U
     assert live.resume(asked, ["1", "2"], sample_again=True)["status"] == "REJECT"
     live.resume(asked, ["1", "2"], chosen_by=" ")  # what the schema cannot say
     live.wait_for_question(asked, 2)
-    wait_for(lambda: any("nobody's name was given; asking again" in line for line in live.logs(asked)), 10, "the run says why")
+    live.wait_for_words(asked, "nobody's name was given; asking again")
     assert calls(live.project) == []
     assert live.resume(asked, ["2", "4"])["status"] == "ACCEPT"
     assert live.resume(asked, ["1", "3"])["status"] == "ABORT"  # resumed twice
@@ -166,13 +178,12 @@ def test_outputs_changed_by_hand_come_back(live: Live, asked: UUID) -> None:
 
 def test_a_stage_that_breaks_leaves_the_last_good_output(live: Live, asked: UUID) -> None:
     before = (live.project / "runs/toys/refinetune/picked.json").read_bytes()
-    (live.project / "break-refinetune").touch()
-    live.resume(asked, ["3", "4"])
-    live.wait_for_state(asked, "Failed")
-    assert any("error: broken half-way" in line for line in live.logs(asked))
+    with broken(live, "refinetune"):
+        live.resume(asked, ["3", "4"])
+        live.wait_for_state(asked, "Failed")
+    live.wait_for_words(asked, "error: broken half-way")
     assert (live.project / "runs/toys/refinetune/picked.json").read_bytes() == before
     assert not list((live.project / "runs/toys/refinetune").parent.glob(".refinetune.old"))
-    (live.project / "break-refinetune").unlink()
     assert run(sys.executable, "-m", "dvc", "repro", "--single-item", "refinetune@toys", cwd=live.project).returncode == 0
     assert json.loads((live.project / "runs/toys/refinetune/picked.json").read_text()) == hashes(live, 3, 4)
 

@@ -132,6 +132,10 @@ class Live:
         query = {"logs": {"flow_run_id": {"any_": [str(run)]}}, "sort": "TIMESTAMP_ASC", "limit": 200}
         return [line["message"] for line in self.post("/logs/filter", query)]
 
+    def wait_for_words(self, run: UUID, words: str, seconds: float = 60) -> None:
+        """Wait until the run has said `words`: what it logs reaches the server in parcels, often after the state that it explains."""
+        wait_for(lambda: any(words in line for line in self.logs(run)), seconds, f"{run} says {words!r}")
+
     def stage_states(self, run: UUID) -> dict[str, str]:
         """The last state of every stage's task run."""
         query = {"flow_runs": {"id": {"any_": [str(run)]}}, "sort": "ID_DESC", "limit": 200}
