@@ -20,6 +20,8 @@ HOUSEKEEPING = (
     "> python -m tasks.",
     "Run `dvc push`",
 )
+ENDED = re.compile(r"ERROR: .*exited with (-9|137)")
+OUTSIDE = "the system ended it, as it does when the computer's memory is full; end other programs, and run this again"
 ADVICE = ("If there are no processes with such PIDs", "ERROR: failed to reproduce", "(PID ")
 BOX = "│╭╰─┃ ❱"
 
@@ -42,12 +44,14 @@ def name_holder(said: list[str]) -> str | None:
 
 
 def last_word(said: list[str]) -> str:
-    """Why a stage failed: its own `error: ...`, a full disk, the last line of its traceback, DVC's own error, or its last line."""
+    """Why a stage failed: its own `error: ...`, a full disk, a kill, the last line of its traceback, DVC's own error, or its last line."""
     own = [line for line in said if line.startswith("error: ")]
     if own:
         return own[0]
     if any(means_full_disk(line) for line in said):
         return DISK_FULL
+    if any(ENDED.fullmatch(line) for line in said):
+        return OUTSIDE
     errors = [line for line in said if ERROR.fullmatch(line.strip(BOX)) and not line.startswith("ERROR")]
     dvc = [line for line in said if line.startswith("ERROR")]
     return (errors[-1:] or dvc[:1] or said[-1:] or ["it printed nothing"])[0].strip(BOX)

@@ -11,10 +11,9 @@ from typing import Annotated
 import typer
 from accelerate import PartialState
 
-from tasks.shared.exits import leave
+from tasks.shared.exits import as_line, leave
 from tasks.shared.paths import run_folder
 from tasks.shared.sections import S, read_section
-from vd_core.errors import DISK_FULL, InputError, means_full_disk
 
 
 def run_stage(stage: Callable[[S, str], None], model: type[S]) -> None:
@@ -25,11 +24,11 @@ def run_stage(stage: Callable[[S, str], None], model: type[S]) -> None:
         stage(read_section(combination, name, model), combination)
 
     run.__doc__ = stage.__doc__
-    run_command(run)
+    run_command(run, name)
 
 
-def run_command(body: Callable[[str], None]) -> None:
-    """Run `body(combination)` from the command line; an InputError, or a full disk, is one line and exit code 1; Ctrl-C one line and 130."""
+def run_command(body: Callable[[str], None], stage: str = "") -> None:
+    """Run `body(combination)` from the command line; what a person can mend is one line and exit code 1; Ctrl-C one line and 130."""
 
     def command(
         combination: Annotated[str, typer.Argument(help="a name under params.yaml: combinations")],
@@ -41,9 +40,10 @@ def run_command(body: Callable[[str], None]) -> None:
         except KeyboardInterrupt:
             leave("interrupted; what is finished stands, and a training goes on from its last checkpoint", 130)
         except Exception as error:
-            if debug or not (isinstance(error, InputError) or means_full_disk(str(error))):
+            line = as_line(error, stage)
+            if debug or line is None:
                 raise
-            leave(f"error: {error if isinstance(error, InputError) else DISK_FULL}", 1)
+            leave(f"error: {line}", 1)
 
     command.__doc__ = body.__doc__
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)  # a traceback's last line stays whole

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flows.words import is_housekeeping, last_word, name_holder
+from flows.words import OUTSIDE, is_housekeeping, last_word, name_holder
 from vd_core.errors import DISK_FULL
 
 BUSY = [
@@ -21,6 +21,8 @@ TRACEBACK = ["Traceback (most recent call last):", 'File "a.py", line 1, in <mod
         (TRACEBACK, "RuntimeError: size 48 is more than 32"),
         (["torch.OutOfMemoryError: CUDA out of memory. Tried", DVC_ERROR], "torch.OutOfMemoryError: CUDA out of memory. Tried"),
         (["OSError: [Errno 28] No space left on device: 'runs/a'", DVC_ERROR], DISK_FULL),
+        (["rendering", "Killed", DVC_ERROR.replace("with 1", "with 137")], OUTSIDE),
+        (["rendering", DVC_ERROR.replace("with 1", "with -9")], OUTSIDE),
         ([DVC_ERROR, ""], DVC_ERROR),
         ([], "it printed nothing"),
     ],

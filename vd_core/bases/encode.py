@@ -8,9 +8,11 @@ from PIL import Image
 from torch import nn
 
 from vd_core.bases import latents
+from vd_core.bases.device import OVERFLOWS
 from vd_core.bases.latents import Moments
 from vd_core.bases.memory import pictures_at_once
 from vd_core.bases.stable_diffusion import Base
+from vd_core.errors import InputError
 from vd_core.inputs.prompts import check_prompts
 
 
@@ -55,9 +57,17 @@ def aside(base: Base, network: nn.Module) -> Iterator[None]:
         network.to(base.device)
 
 
+def require_numbers(latents: torch.Tensor, dtype: torch.dtype) -> None:
+    """InputError if latents that a U-Net in `dtype` has drawn are no numbers: as pictures they would be black."""
+    if not bool(torch.isfinite(latents).all()):
+        cause = OVERFLOWS if dtype == torch.float16 else "what was finetuned is broken; finetune again, with a lower learning rate"
+        raise InputError(f"what the U-Net has drawn is no numbers: {cause}")
+
+
 @torch.no_grad()
 def decode(base: Base, latents: torch.Tensor) -> torch.Tensor:
-    """Latents `[b, c, h, w]` as pixel values `[b, 3, h, w]`, nearly all in [-1, 1]; as many at once as fit."""
+    """Latents `[b, c, h, w]` as pixel values `[b, 3, h, w]`, nearly all in [-1, 1]; as many at once as fit. InputError if they are no numbers."""
+    require_numbers(latents, base.dtype)
     base.vae.decoder.to(memory_format=torch.channels_last)
     scaled = (latents.float() / base.vae.config.scaling_factor).contiguous(memory_format=torch.channels_last)
     return torch.cat([base.vae.decode(part).sample for part in scaled.split(pictures_at_once(base))])

@@ -16,6 +16,7 @@ from vd_core.settings import Schedule, Validation
 from vd_core.training.averages import PREFIX, Averages
 from vd_core.training.checkpoints import Named, load_checkpoint, load_parameters, read_tensors, save_checkpoint, save_parameters
 from vd_core.training.logs import LossLog, ValidationLog
+from vd_core.training.numbers import NumberGuard
 from vd_core.training.optimizers import build_optimizer
 
 CHECKPOINT_SECONDS = 60.0
@@ -97,9 +98,9 @@ def optimise(
     """AdamW over what is `trained`, in place. `loss_fn(generator)` gives scalars, `loss` among them.
 
     A run that was killed goes on from `progress.folder` and ends with the same bytes (one process, CPU). A checkpoint of another run, by
-    its `fingerprint`, is ignored.
+    its `fingerprint`, is ignored. InputError if the loss is no number any more; the checkpoint from before stays.
     """
-    parameters = trained.parameters
+    parameters, guard = trained.parameters, NumberGuard(trained.name, accelerator.mixed_precision)
     optimizer, averages = build_optimizer(trained.groups, schedule), Averages(parameters, schedule.ema_decay)
     start, window = load_checkpoint(progress.state, parameters, optimizer, fingerprint)
     if start:
@@ -115,6 +116,7 @@ def optimise(
         for group, peak in zip(optimizer.param_groups, peaks, strict=True):
             group["lr"] = peak * (1 - step / schedule.steps) if schedule.linear_decay else peak
         losses = take_step(accelerator, trained, prepared, loss_fn, schedule, step)
+        guard.see_loss(step + 1, losses["loss"])
         averages.update()
         log.add(step, losses)
         bar.set_postfix(loss=f"{losses['loss']:.4f}", samples=format_rate(bar, accelerator, trained.samples), refresh=False)
@@ -128,6 +130,7 @@ def optimise(
         if figures:
             accelerator.log({f"validation/{k}": v for k, v in figures.items()}, step=step + 1)
         if figures or time.monotonic() - last_checkpoint > CHECKPOINT_SECONDS:
+            guard.see_parameters(step + 1, parameters)
             log.write()
             validations.write()
             save_checkpoint(progress.state, parameters, optimizer, step + 1, fingerprint, averages.state, log.window)
@@ -135,6 +138,7 @@ def optimise(
         if figures:
             bar.write(f"{trained.name}: validation after {step + 1} steps: " + ", ".join(f"{k} {v:.3f}" for k, v in figures.items()))
     averages.swap()
+    guard.see_parameters(schedule.steps, parameters)
     if accelerator.is_main_process:
         log.write()
         if validation and validation.keep_best and validations.rows:
