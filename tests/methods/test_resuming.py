@@ -10,7 +10,7 @@ from vd_core.bases.stable_diffusion import Base, folder_source, load_base
 from vd_core.customisation.visual_adapter import VisualAdapter
 from vd_core.methods.disen_mix import train
 from vd_core.training import loop
-from vd_core.training.checkpoints import load_checkpoint, save_checkpoint
+from vd_core.training.checkpoints import CheckpointClock, load_checkpoint, save_checkpoint
 from vd_core.training.data import FinetuningData
 from vd_core.training.loop import Progress
 from vd_core.training.step import named_trainable
@@ -44,7 +44,7 @@ def stop_after(base: Base, adapter: VisualAdapter, data: FinetuningData, folder:
             raise Killed
 
     patch = pytest.MonkeyPatch()
-    patch.setattr(loop, "CHECKPOINT_SECONDS", -1.0)
+    patch.setattr(CheckpointClock, "is_due", lambda self: True)
     patch.setattr(loop, "save_checkpoint", save)
     with pytest.raises(Killed):
         train(base, adapter, data, make_settings(schedule={"steps": steps_in_all}), Progress(folder))

@@ -8,7 +8,7 @@ import torch
 
 from tests.helpers.training import make_settings
 from vd_core.errors import InputError
-from vd_core.training import loop
+from vd_core.training.checkpoints import CheckpointClock, load_checkpoint
 from vd_core.training.loop import Progress, Trained, build_accelerator, optimise
 from vd_core.training.numbers import PATIENCE, NumberGuard
 
@@ -29,7 +29,7 @@ def train(folder: Path, loss_of: Callable[[torch.Tensor, int], torch.Tensor], st
 
 def test_a_loss_that_is_no_number_stops_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It ran to its end, and all pictures were black."""
-    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(CheckpointClock, "is_due", lambda self: True)
     with pytest.raises(InputError, match=r"^finetuning: the loss of step 4 is no number: the learning rate may be too high; lower it$"):
         train(tmp_path, lambda a, step: a * (float("nan") if step == 4 else 1))
     assert read_state(tmp_path) == (3, True)
@@ -38,13 +38,13 @@ def test_a_loss_that_is_no_number_stops_the_training(tmp_path: Path, monkeypatch
 def read_state(folder: Path) -> tuple[int, bool]:
     """The steps of the checkpoint, and whether what it has is a number."""
     kept = torch.nn.Parameter(torch.zeros(()))
-    start, _ = loop.load_checkpoint(Progress(folder).state, {"a": kept}, torch.optim.AdamW([kept]), "f")
+    start, _ = load_checkpoint(Progress(folder).state, {"a": kept}, torch.optim.AdamW([kept]), "f")
     return start, bool(torch.isfinite(kept))
 
 
 def test_a_checkpoint_of_what_is_no_number_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A finite loss may have a gradient that is no number: of the square root at 0."""
-    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(CheckpointClock, "is_due", lambda self: True)
     with pytest.raises(InputError, match=r"finetuning: a is no number after step 3"):
         train(tmp_path, lambda a, step: (a * 0).sqrt() if step == 3 else a)
     assert read_state(tmp_path) == (2, True)

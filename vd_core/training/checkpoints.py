@@ -1,7 +1,9 @@
 """A training's state on disk: written atomically, restored bitwise, and ignored when it belongs to another run."""
 
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
@@ -13,6 +15,28 @@ from torch import nn
 from vd_core.files import replacing
 
 Named = dict[str, nn.Parameter]
+
+SECONDS, SHARE = 60.0, 0.05
+"""A checkpoint is written this long after the last one, and writing takes at most this share of the time: AnimateDiff's motion modules leave 5 GB."""
+
+
+class CheckpointClock:
+    """When the next checkpoint is due."""
+
+    def __init__(self) -> None:
+        self.last, self.took = time.monotonic(), 0.0
+
+    def is_due(self) -> bool:
+        """Whether the last one lies long enough ago."""
+        return time.monotonic() - self.last > max(SECONDS, self.took / SHARE)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """A checkpoint is written in the block."""
+        begun = time.monotonic()
+        yield
+        self.last = time.monotonic()
+        self.took = self.last - begun
 
 
 def save_checkpoint(

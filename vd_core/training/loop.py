@@ -1,6 +1,5 @@
 """The loop around every finetuning: accelerate, checkpoints, bitwise resume, validation, a progress bar, CSV and TensorBoard."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +13,19 @@ from tqdm import tqdm
 from vd_core.seeds import generator_for
 from vd_core.settings import Schedule, Validation
 from vd_core.training.averages import PREFIX, Averages
-from vd_core.training.checkpoints import Named, load_checkpoint, load_parameters, read_tensors, save_checkpoint, save_parameters
+from vd_core.training.checkpoints import (
+    CheckpointClock,
+    Named,
+    load_checkpoint,
+    load_parameters,
+    read_tensors,
+    save_checkpoint,
+    save_parameters,
+)
 from vd_core.training.logs import LossLog, ValidationLog
 from vd_core.training.numbers import NumberGuard
 from vd_core.training.optimizers import build_optimizer
 
-CHECKPOINT_SECONDS = 60.0
 Losses = dict[str, torch.Tensor]
 
 
@@ -110,7 +116,7 @@ def optimise(
     log, validations = LossLog(progress.losses, start, window), ValidationLog(progress.validation, start)
     prepared = accelerator.prepare(optimizer)
     peaks = [group["lr"] for group in trained.groups]
-    last_checkpoint = time.monotonic()
+    clock = CheckpointClock()
     bar = build_bar(trained.name, start, schedule.steps, accelerator)
     for step in bar:
         for group, peak in zip(optimizer.param_groups, peaks, strict=True):
@@ -129,12 +135,12 @@ def optimise(
                 save_parameters(progress.best, parameters)
         if figures:
             accelerator.log({f"validation/{k}": v for k, v in figures.items()}, step=step + 1)
-        if figures or time.monotonic() - last_checkpoint > CHECKPOINT_SECONDS:
+        if figures or clock.is_due():
             guard.see_parameters(step + 1, parameters)
             log.write()
             validations.write()
-            save_checkpoint(progress.state, parameters, optimizer, step + 1, fingerprint, averages.state, log.window)
-            last_checkpoint = time.monotonic()
+            with clock.writing():
+                save_checkpoint(progress.state, parameters, optimizer, step + 1, fingerprint, averages.state, log.window)
         if figures:
             bar.write(f"{trained.name}: validation after {step + 1} steps: " + ", ".join(f"{k} {v:.3f}" for k, v in figures.items()))
     averages.swap()
