@@ -17,6 +17,7 @@ OVERRIDES = (
     "judges",
     "aesthetic",
     "placeholder_tokens",
+    "precision",
     "method",
     "mix",
     "sampling",
