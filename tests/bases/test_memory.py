@@ -8,7 +8,7 @@ import torch
 from tests.helpers.training import make_data, make_fresh_trainee, make_settings
 from vd_core.bases import memory
 from vd_core.bases.encode import embed_prompts
-from vd_core.bases.memory import map_bytes, return_freed_maps, trained_at_once
+from vd_core.bases.memory import clips_at_once, map_bytes, pictures_at_once, return_freed_maps, samples_at_once, trained_at_once
 from vd_core.bases.stable_diffusion import Base, folder_source, load_base
 from vd_core.customisation.lora import add_lora, save_lora
 from vd_core.generation.customised import customise_text2video_zero
@@ -77,3 +77,15 @@ def test_with_low_vram_the_unet_is_elsewhere_while_clips_are_decoded(
     assert clip.shape == (1, 2, 3, base.resolution, base.resolution)
     assert said == (["cpu", "decode", "cpu:0"] if low_vram else ["decode"])
     assert ("vae" in base.__dict__) != low_vram
+
+
+def test_a_large_gpu_gets_no_more_than_its_kernels_can_count(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With 48 GB free, 33 frames of 512 pixels were decoded in one call, which is refused; with 80 GB, 11 clips had more attentions than a grid."""
+    base.map_size, base.latent_shape, base.vae_scale_factor = 64 * 64 * 320, (4, 64, 64), 8
+    base.vae.register_to_config(block_out_channels=(128, 256, 512, 512))
+    monkeypatch.setattr(memory, "free_bytes", lambda device: 2**37)
+    assert pictures_at_once(base) * 256 * 512 * 512 < 2**31 <= (pictures_at_once(base) + 1) * 256 * 512 * 512
+    assert samples_at_once(base) * 960 * 64 * 64 < 2**31 and trained_at_once(base) < samples_at_once(base)
+    assert clips_at_once(base, 16) == 7 and 2 * 7 * 64 * 64 < 2**16
+    monkeypatch.setattr(memory, "free_bytes", lambda device: 10 * 2**30)
+    assert (pictures_at_once(base), clips_at_once(base, 16)) == (13, 2)

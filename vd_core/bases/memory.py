@@ -1,4 +1,4 @@
-"""How much fits at once: batches by the memory that a device has."""
+"""How much fits at once: batches by the memory that a device has, and by what CUDA's kernels can count."""
 
 import ctypes
 import sys
@@ -19,6 +19,15 @@ KEPT_MAPS = 24
 TRAINED_MAPS = 100
 """The same of a sample that is learned from with gradient checkpointing, forward and backward."""
 
+LARGEST_TENSOR = 2**31 - 1
+"""Numbers in one tensor: CUDA's kernels count in 32 bits, and upsampling refuses more (diffusers#3643). GPUs of 48 GB and more have memory for it."""
+
+LARGEST_GRID = 2**16 - 1
+"""Attentions side by side in one call of a CUDA kernel (pytorch#146704): a motion module has one at every position of a map."""
+
+JOINED_MAPS = 3
+"""The widest tensor of a U-Net in maps of its widest level: two blocks' outputs, one of them twice as wide, side by side."""
+
 LARGE_MAP = 2**20
 """Bytes; the embedded base's widest map has 64 kB, Stable Diffusion's at 512 pixels 5 MB."""
 
@@ -28,12 +37,17 @@ M_MMAP_THRESHOLD = -3
 
 def samples_at_once(base: Base) -> int:
     """How many latents a U-Net call can take, at least one."""
-    return max(1, free_bytes(base.device) // (KEPT_MAPS * map_bytes(base)))
+    return at_once(base, KEPT_MAPS)
 
 
 def trained_at_once(base: Base) -> int:
     """How many latents can be learned from in one U-Net call, at least one."""
-    return max(1, free_bytes(base.device) // (TRAINED_MAPS * map_bytes(base)))
+    return at_once(base, TRAINED_MAPS)
+
+
+def at_once(base: Base, maps: int) -> int:
+    """How many samples of so many `maps` each fit, at least one."""
+    return max(1, min(free_bytes(base.device) // (maps * map_bytes(base)), LARGEST_TENSOR // (JOINED_MAPS * base.map_size)))
 
 
 def map_bytes(base: Base) -> int:
@@ -43,13 +57,15 @@ def map_bytes(base: Base) -> int:
 
 def clips_at_once(base: Base, frames: int) -> int:
     """How many clips of `frames` a U-Net call can take with and without their prompts, at least one: a single one is computed in parts."""
-    return max(1, samples_at_once(base) // (2 * frames))
+    positions = base.latent_shape[1] * base.latent_shape[2]
+    return max(1, min(samples_at_once(base) // (2 * frames), LARGEST_GRID // (2 * positions)))
 
 
 def pictures_at_once(base: Base) -> int:
     """How many pictures the autoencoder can decode in one call, at least one: its widest maps are as large as the picture."""
-    maps = KEPT_MAPS // 4 * base.resolution**2 * base.vae.config.block_out_channels[0]
-    return max(1, free_bytes(base.device) // (maps * torch.float32.itemsize))
+    pixels, channels = base.resolution**2, base.vae.config.block_out_channels
+    maps = KEPT_MAPS // 4 * pixels * channels[0]
+    return max(1, min(free_bytes(base.device) // (maps * torch.float32.itemsize), LARGEST_TENSOR // (pixels * max(channels[:2]))))
 
 
 def free_bytes(device: torch.device) -> int:
