@@ -1,6 +1,6 @@
 """mix, swap → runs/<combination>/render: the frames of a video a prompt and generator, the best of some seeds, and one contact sheet."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from tasks.shared.opening import open_base
 from tasks.shared.paths import run_folder
 from tasks.shared.prepared import Prepared, read_prepared
 from tasks.shared.sections import RenderSection
+from vd_core.bases.device import give_memory_back
 from vd_core.bases.encode import embed_prompts
 from vd_core.bases.memory import clips_at_once
 from vd_core.bases.stable_diffusion import Base
@@ -55,17 +56,7 @@ def render(section: RenderSection, name: str) -> None:
     progress = tqdm(total=len(prompts) * len(chosen.generators) * tries, desc="rendering", unit="clip")
     with replaced_folder(name, "render") as folder:
         for generator in chosen.generators:
-            base = open_base(section.models, section.device, prepared.subjects, motion=generator == "animatediff")
-            base.low_vram = chosen.low_vram
-            generate = customise(generator, base, run_folder(name, "swap"), section)
-            prompt_embeds = embed_prompts(base, [whole_prompt(prepared.subjects, scene) for scene in scenes])
-            guides = guide(generator, base, prepared.subjects, scenes, motion, section)
-            if section.regions.staged:
-                guides = replace(guides, alone=embed_alone(base, prepared.subjects, scenes))
-                generate = set_up(name, generator, base, generate, prepared.subjects, motion, section)
-            base.let_go("text_encoder")
-            seeds = [seed_for("clip", generator, section.seed, i, k) for i in range(len(prompts)) for k in range(tries)]
-            clips = generate_batches(generate, prompt_embeds, seeds, guides, clips_at_once(base, frames_of(generator, section)))
+            clips = draw_clips(generator, section, name, prepared.subjects, scenes, motion)
             for i, prompt in enumerate(prompts):
                 frames, seed = choose_clip([next(clips) for _ in range(tries)], prompt, judge)
                 progress.update(tries)
@@ -73,10 +64,30 @@ def render(section: RenderSection, name: str) -> None:
                 save_frames(frames, folder / video)
                 videos.append({"video": video, "generator": generator, "prompt": prompt, "seed": seed})
                 rows.append(choose_frames(to_pictures(frames)))
+            clips.close()
+            give_memory_back()
         progress.close()
         write_json(folder / "videos.json", videos)
         contact_sheet(rows).save(folder / "sheet.jpg", quality=90)
     print(f"{len(videos)} clips in {run_folder(name, 'render')}/, their frames in sheet.jpg")
+
+
+def draw_clips(
+    generator: str, section: RenderSection, name: str, subjects: list[Subject], scenes: list[Scene], motion: ClipMotion | None
+) -> Generator[tuple[torch.Tensor, int]]:
+    """The clips of every scene, and their seeds. When it is closed, nothing holds the base any more: two at once would need twice the memory."""
+    chosen, tries = section.render, section.render.seeds_tried
+    base = open_base(section.models, section.device, subjects, motion=generator == "animatediff")
+    base.low_vram = chosen.low_vram
+    generate = customise(generator, base, run_folder(name, "swap"), section)
+    prompt_embeds = embed_prompts(base, [whole_prompt(subjects, scene) for scene in scenes])
+    guides = guide(generator, base, subjects, scenes, motion, section)
+    if section.regions.staged:
+        guides = replace(guides, alone=embed_alone(base, subjects, scenes))
+        generate = set_up(name, generator, base, generate, subjects, motion, section)
+    base.let_go("text_encoder")
+    seeds = [seed_for("clip", generator, section.seed, i, k) for i in range(len(scenes)) for k in range(tries)]
+    yield from generate_batches(generate, prompt_embeds, seeds, guides, clips_at_once(base, frames_of(generator, section)))
 
 
 def customise(generator: str, base: Base, folder: Path, section: RenderSection) -> Generate:

@@ -1,6 +1,5 @@
 """The models that are customized: from a hub, from a folder, or the embedded base. Every width is read from them."""
 
-import gc
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +22,7 @@ from transformers import (
 )
 
 from vd_core.bases.casting import cast_weights
+from vd_core.bases.device import give_memory_back
 from vd_core.bases.hub import loading, where
 from vd_core.bases.latents import LatentsCache
 from vd_core.bases.noise import Noised, add_noise
@@ -110,8 +110,7 @@ class Base:
             self.__dict__.pop(part, None)
         if "vae" in parts:
             self.__dict__.pop("latents_cache", None)
-        gc.collect()
-        torch.cuda.empty_cache()
+        give_memory_back()
 
     @property
     def resolution(self) -> int:
