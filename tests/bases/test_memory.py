@@ -89,3 +89,11 @@ def test_a_large_gpu_gets_no_more_than_its_kernels_can_count(base: Base, monkeyp
     assert clips_at_once(base, 16) == 7 and 2 * 7 * 64 * 64 < 2**16
     monkeypatch.setattr(memory, "free_bytes", lambda device: 10 * 2**30)
     assert (pictures_at_once(base), clips_at_once(base, 16)) == (13, 2)
+
+
+def test_what_pytorch_holds_and_does_not_use_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A validation found hardly any free memory beside the training's, and drew its pictures one by one."""
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda device: (1000, 8000))
+    monkeypatch.setattr("torch.cuda.memory_reserved", lambda device: 6000)
+    monkeypatch.setattr("torch.cuda.memory_allocated", lambda device: 2000)
+    assert memory.free_bytes(torch.device("cuda")) == int(memory.GPU_SHARE * 5000)

@@ -69,8 +69,11 @@ def pictures_at_once(base: Base) -> int:
 
 
 def free_bytes(device: torch.device) -> int:
-    """What activations may take."""
-    return int(GPU_SHARE * torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else CPU_BYTES
+    """What activations may take: on a GPU of what the driver has, and of what PyTorch holds and does not use (after a training much of it)."""
+    if device.type != "cuda":
+        return CPU_BYTES
+    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return int(GPU_SHARE * (torch.cuda.mem_get_info(device)[0] + unused))
 
 
 def return_freed_maps(base: Base) -> None:
