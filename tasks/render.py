@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from accelerate.utils import release_memory
 from PIL import Image
 from tqdm import tqdm
 
@@ -17,7 +18,6 @@ from tasks.shared.opening import open_base
 from tasks.shared.paths import run_folder
 from tasks.shared.prepared import Prepared, read_prepared
 from tasks.shared.sections import RenderSection
-from vd_core.bases.device import give_memory_back
 from vd_core.bases.encode import embed_prompts
 from vd_core.bases.memory import clips_at_once
 from vd_core.bases.stable_diffusion import Base
@@ -65,7 +65,7 @@ def render(section: RenderSection, name: str) -> None:
                 videos.append({"video": video, "generator": generator, "prompt": prompt, "seed": seed})
                 rows.append(choose_frames(to_pictures(frames)))
             clips.close()
-            give_memory_back()
+            release_memory()
         progress.close()
         write_json(folder / "videos.json", videos)
         contact_sheet(rows).save(folder / "sheet.jpg", quality=90)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -16,6 +17,16 @@ from vd_core.training.loop import Progress
 
 SUBJECTS = [Subject("dog", "dog", "sks", Path()), Subject("cat", "cat", "krk", Path())]
 QUICK = make_settings(schedule={"steps": 3})
+OPTIONS = {"steps": 3, "ema_decay": 0.9, "gradient_checkpointing": True, "gradient_accumulation": 2}
+EVERY_METHOD: list[tuple[str, dict[str, Any]]] = [
+    ("disen_mix", {"schedule": OPTIONS, "min_snr_gamma": 5.0, "lora": {"targets": "all"}}),
+    ("disen_mix", {"schedule": {"steps": 2}, "disen_mix": {"prior_preservation": True}}),
+    ("plain_mix", {"schedule": {"steps": 2}}),
+    ("dreambooth", {"schedule": {"steps": 2}, "prior": {"weight": 0.0}}),
+    ("custom_diffusion", {"schedule": OPTIONS}),
+    ("svdiff", {"schedule": {"steps": 2}}),
+]
+"""The methods, with what a training can be asked for besides."""
 
 
 def pictures_for(base: Base, count: int, seed: int) -> list[Image.Image]:

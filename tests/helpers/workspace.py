@@ -37,6 +37,16 @@ QUICK: dict[str, Any] = {
     "render": {"text2video_zero_frames": 3, "animatediff_frames": 4, "num_inference_steps": 8, "t_forward": 6, "t_warp": 4},
 }
 """What a quick run changes of the embedded base's preset."""
+LED: dict[str, Any] = {
+    "prompts": [{"scene": "in the snow", "subjects": {"dog": "is jumping", "car": ""}, "bounded": True}],
+    "regions": {"staged": 0.3, "takes": 2, "layouts": 2},
+    "render": {"motion_from_clip": True},
+}
+EVENTS: dict[str, Any] = {
+    "prompts": [{"from": "in the forest", "to": "on the beach"}],
+    "render": {"fast_mode": True, "low_vram": True, "animatediff_frames": 20},
+}
+"""Combinations that go beyond the paper: each drawn alone and led by the clip, and events in fast mode on little memory."""
 
 
 def write_preset(path: Path, base: str, judges: str, quick: dict[str, Any]) -> None:

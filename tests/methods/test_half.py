@@ -10,7 +10,7 @@ import torch
 from accelerate.state import AcceleratorState
 
 from tests.helpers.half import train_in_float16
-from tests.helpers.methods import SUBJECTS, pictures_for, run_method
+from tests.helpers.methods import EVERY_METHOD, SUBJECTS, pictures_for, run_method
 from tests.helpers.training import make_motion_settings, make_settings
 from vd_core.bases.stable_diffusion import Base, folder_source, load_base
 from vd_core.customisation.load import load_customisation
@@ -20,8 +20,6 @@ from vd_core.methods.motion import finetune_motion, whole_clip
 from vd_core.training import loop
 from vd_core.training.loop import Progress
 from vd_core.training.optimizers import build_optimizer
-
-OPTIONS = {"steps": 3, "ema_decay": 0.9, "gradient_checkpointing": True, "gradient_accumulation": 2}
 
 
 @pytest.fixture
@@ -39,17 +37,7 @@ def half(base_folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Iter
     AcceleratorState._reset_state()
 
 
-@pytest.mark.parametrize(
-    ("name", "changes"),
-    [
-        ("disen_mix", {"schedule": OPTIONS, "min_snr_gamma": 5.0, "lora": {"targets": "all"}}),
-        ("disen_mix", {"schedule": {"steps": 2}, "disen_mix": {"prior_preservation": True}}),
-        ("plain_mix", {"schedule": {"steps": 2}}),
-        ("dreambooth", {"schedule": {"steps": 2}, "prior": {"weight": 0.0}}),
-        ("custom_diffusion", {"schedule": OPTIONS}),
-        ("svdiff", {"schedule": {"steps": 2}}),
-    ],
-)
+@pytest.mark.parametrize(("name", "changes"), EVERY_METHOD)
 def test_a_method_learns_on_a_base_in_float16(half: Base, tmp_path: Path, name: str, changes: dict[str, Any]) -> None:
     """Custom Diffusion's own parameters were in the base's 16 bits: float16 was refused, and bfloat16 rounded its steps away."""
     run_method(name, half, tmp_path, make_settings(**changes))

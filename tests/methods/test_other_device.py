@@ -5,28 +5,16 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.methods import run_method
+from tests.helpers.methods import EVERY_METHOD, run_method
 from tests.helpers.other_device import OTHER, OtherDevice, train_there
 from tests.helpers.training import make_settings
 from vd_core.bases.stable_diffusion import folder_source, load_base
 from vd_core.customisation.load import load_customisation
 from vd_core.generation.pictures import generate_pictures
 
-OPTIONS = {"steps": 2, "ema_decay": 0.9, "gradient_checkpointing": True, "gradient_accumulation": 2}
-
 
 @pytest.mark.filterwarnings("ignore:for .*copying from a non-meta parameter")
-@pytest.mark.parametrize(
-    ("name", "changes"),
-    [
-        ("disen_mix", {"schedule": OPTIONS, "min_snr_gamma": 5.0, "lora": {"targets": "all"}}),
-        ("disen_mix", {"schedule": {"steps": 1}, "disen_mix": {"prior_preservation": True}}),
-        ("plain_mix", {"schedule": {"steps": 1}}),
-        ("dreambooth", {"schedule": {"steps": 1}, "prior": {"weight": 0.0}}),
-        ("custom_diffusion", {"schedule": {"steps": 1}}),
-        ("svdiff", {"schedule": {"steps": 1}}),
-    ],
-)
+@pytest.mark.parametrize(("name", "changes"), EVERY_METHOD)
 def test_a_method_computes_where_its_networks_lie(
     base_folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, changes: dict[str, Any]
 ) -> None:

@@ -9,8 +9,7 @@ from accelerate.state import AcceleratorState
 from tasks.shared.picks import Picks, write_picks
 from tasks.shared.sections import RenderSection, read_section
 from tests.helpers.half import train_in_float16
-from tests.helpers.workspace import change_combination, run_stages
-from tests.tasks.test_other_device import EVENTS, LED
+from tests.helpers.workspace import EVENTS, LED, change_combination, run_stages
 
 
 @pytest.mark.slow

@@ -9,17 +9,7 @@ import torch
 from tasks.shared import opening
 from tasks.shared.picks import Picks, write_picks
 from tests.helpers.other_device import OTHER, OtherDevice, train_there
-from tests.helpers.workspace import change_combination, run_stages
-
-LED = {
-    "prompts": [{"scene": "in the snow", "subjects": {"dog": "is jumping", "car": ""}, "bounded": True}],
-    "regions": {"staged": 0.3, "takes": 2, "layouts": 2},
-    "render": {"motion_from_clip": True},
-}
-EVENTS = {
-    "prompts": [{"from": "in the forest", "to": "on the beach"}],
-    "render": {"fast_mode": True, "low_vram": True, "animatediff_frames": 20},
-}
+from tests.helpers.workspace import EVENTS, LED, change_combination, run_stages
 
 
 def test_the_played_gpu_refuses_what_a_gpu_refuses() -> None:

@@ -23,8 +23,7 @@ from vd_core.customisation.lora import save_lora
 from vd_core.customisation.weights import LORA_FILE
 from vd_core.methods.disen_mix import train as train_disen_mix
 from vd_core.methods.disen_mix import train_step
-from vd_core.training import checkpoints
-from vd_core.training.checkpoints import CheckpointClock, load_parameters
+from vd_core.training.checkpoints import load_parameters
 from vd_core.training.data import draw_batch
 from vd_core.training.loop import Progress, Trained, build_accelerator, optimise
 from vd_core.training.losses import denoising_loss, min_snr_weights
@@ -229,23 +228,3 @@ def test_two_processes_train_one_model(workspace: Path, kind: str) -> None:
         assert not list(Path("runs/toys").glob(".*"))
     assert weights[0].keys() == weights[1].keys()
     assert any(not torch.equal(weights[0][k], weights[1][k]) for k in weights[0])
-
-
-def test_writing_checkpoints_takes_a_small_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of motion modules one has 5 GB: on a rented disk every minute was half of the training."""
-    now = 0.0
-    monkeypatch.setattr(time, "monotonic", lambda: now)
-    clock = CheckpointClock()
-    now = checkpoints.SECONDS + 1
-    assert clock.is_due()
-    with clock.writing():
-        now += 30
-    written = now
-    now = written + 30 / checkpoints.SHARE - 1
-    assert not clock.is_due()
-    now = written + 30 / checkpoints.SHARE + 1
-    assert clock.is_due()
-    with clock.writing():
-        now += 0.1
-    now += checkpoints.SECONDS + 1
-    assert clock.is_due()

@@ -1,6 +1,5 @@
 """Where a stage computes, and in which precision."""
 
-import gc
 import re
 
 import torch
@@ -32,9 +31,3 @@ def choose_dtype(wanted: Precision, device: torch.device) -> torch.dtype:
         return torch.float32 if NO_FLOAT16.search(torch.cuda.get_device_name(device)) else torch.float16
     has_bf16 = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()  # a Mac's PyTorch has no oneDNN to ask
     return torch.bfloat16 if has_bf16 else torch.float32
-
-
-def give_memory_back() -> None:
-    """Let the device have what networks and results that nobody holds any more took."""
-    gc.collect()
-    torch.cuda.empty_cache()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import torch
+from accelerate.utils import release_memory
 from diffusers import AutoencoderKL, DDPMScheduler, MotionAdapter, StableDiffusionPipeline, UNet2DConditionModel
 from huggingface_hub import hf_hub_download
 from torch import nn
@@ -22,7 +23,6 @@ from transformers import (
 )
 
 from vd_core.bases.casting import cast_weights
-from vd_core.bases.device import give_memory_back
 from vd_core.bases.hub import loading, where
 from vd_core.bases.latents import LatentsCache
 from vd_core.bases.noise import Noised, add_noise
@@ -110,7 +110,7 @@ class Base:
             self.__dict__.pop(part, None)
         if "vae" in parts:
             self.__dict__.pop("latents_cache", None)
-        give_memory_back()
+        release_memory()
 
     @property
     def resolution(self) -> int:
