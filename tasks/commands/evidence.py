@@ -15,7 +15,7 @@ from tasks.studies.report import as_markdown
 from tasks.studies.rows import read_kept, rows_path
 from vd_core.errors import InputError
 from vd_core.files import write_json
-from vd_core.inputs.pictures import contact_sheet
+from vd_core.inputs.pictures import labelled_sheet
 from vd_core.studies.claims import BARE, METHODS, PICTURES, Table
 from vd_core.studies.paper_tables import build_tables
 from vd_core.studies.verdicts import judge_claims, summarise, text_by_background
@@ -99,9 +99,9 @@ def claim_line(name: str, c: dict[str, Any]) -> list[str]:
 
 
 def save_sheet(study: Study) -> None:
-    """A row a variant: of some pairs and triples the first picture of each of the prompts that a cell keeps; white where a variant has none.
+    """The given subjects, and under each variant's name a row of it: of some pairs and triples the first picture of each of the prompts that a cell keeps.
 
-    The combinations that most variants have come first. Nothing is drawn where the study has not run, as in a clone.
+    White where a variant has none. The combinations that most variants have come first. Nothing is drawn where the study has not run, as in a clone.
     """
     if not (RUNS / study.name / "cells").is_dir():
         return
@@ -109,14 +109,21 @@ def save_sheet(study: Study) -> None:
     common = Counter(c.combination for c in study.cells)
     combinations = [c for size in (2, 3) for c in sorted((n for n in sizes if sizes[n] == size), key=lambda n: -common[n])[:SHOWN]]
     columns = {c: max(len(kept_pictures(study, v, c)) for v in variants) for c in combinations}
-    rows = [[p for c in combinations for p in open_kept(study, v, c, columns[c])] for v in variants]
-    contact_sheet(rows, 64).quantize(128).save(SHEET, optimize=True)
+    groups = {"given": [p for c in combinations for p in fill_row(given_pictures(study, c), columns[c])]}
+    groups |= {v.replace("_", " "): [p for c in combinations for p in fill_row(kept_pictures(study, v, c), columns[c])] for v in variants}
+    labelled_sheet(groups, columns=sum(columns.values()), tile=64).quantize(128).save(SHEET, optimize=True)
 
 
-def open_kept(study: Study, variant: str, combination: str, count: int) -> list[Image.Image]:
-    """The pictures that a cell keeps, or as many white ones if there is no such cell."""
-    own = kept_pictures(study, variant, combination)
-    return [Image.open(p).convert("RGB") for p in own] if own else [Image.new("RGB", (64, 64), "white")] * count
+def fill_row(pictures: list[Path], count: int) -> list[Image.Image]:
+    """The first `count` pictures from their files, and white ones for those that lack."""
+    own = [Image.open(p).convert("RGB") for p in pictures[:count]]
+    return own + [Image.new("RGB", (64, 64), "white")] * (count - len(own))
+
+
+def given_pictures(study: Study, combination: str) -> list[Path]:
+    """The first of each subject's given pictures, from a cell that keeps them."""
+    cells = (cell_folder(study.name, c.name, combination) for c in study.cells if c.combination == combination)
+    return next((found for cell in cells if (found := sorted((cell / "given").glob("*.png")))), [])
 
 
 def kept_pictures(study: Study, variant: str, combination: str) -> list[Path]:

@@ -14,6 +14,7 @@ from tasks.studies.plan import Study, load_plan, plan_study
 from tasks.studies.rows import rows_path, write_rows
 from tests.helpers.tables import METHODS, table_of
 from vd_core.errors import InputError
+from vd_core.inputs.pictures import LABEL
 from vd_core.metrics.fidelity import refer_to
 from vd_core.metrics.report import judge_clip, to_unit
 from vd_core.studies.claims import CLAIMS
@@ -135,17 +136,24 @@ def test_text_is_told_apart_by_the_given_backgrounds(plan: Study) -> None:
     assert text_by_background({m: [*rows, bare] for m in METHODS}, fixed)["animatediff"]["disen_mix"] == [0.0, 0.1, 0.2]
 
 
-def test_the_sheet_has_a_row_a_variant(plan: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sheet_has_the_given_subjects_and_a_row_a_variant_under_its_name(
+    plan: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path("docs").mkdir()
     for cell in plan.cells:
+        given = cell_folder(plan.name, cell.name, cell.combination) / "given"
+        given.mkdir(parents=True)
+        for name in cell.subjects:
+            Image.new("RGB", (64, 64), "red").save(given / f"{name}.png")
         for i in range(4):
             folder = cell_folder(plan.name, cell.name, cell.combination) / "clips" / "pictures" / f"{i:02d}"
             folder.mkdir(parents=True)
             Image.new("RGB", (64, 64)).save(folder / "000.png")
     save_sheet(plan)
-    tile = 64 + 4
-    assert Image.open("docs/evidence.png").size == (2 * SHOWN * 2 * tile + 4, len({c.name for c in plan.cells}) * tile + 4)
+    sheet, rows = Image.open("docs/evidence.png").convert("RGB"), 1 + len({c.name for c in plan.cells})
+    assert sheet.size == (2 * SHOWN * 2 * (64 + 4) + 4, rows * (LABEL + 64 + 8))
+    assert [sheet.getpixel((40 + n * (64 + 4), LABEL + 40)) for n in (0, 1)] == [(255, 0, 0)] * 2
 
 
 def test_claims_are_judged_from_kept_rows_where_the_study_has_not_run(plan: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
