@@ -12,6 +12,7 @@ from vd_core.bases.stable_diffusion import Base, folder_source, load_base
 
 torch.set_num_threads(1)
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the processes that tests start
+os.environ.update(CUDA_VISIBLE_DEVICES="", HIP_VISIBLE_DEVICES="")  # `device: auto` would take a GPU, whose bytes differ from run to run
 
 
 SECOND_IS_SLOW = ("tasks", "methods", "training", "studies")
