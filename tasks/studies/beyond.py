@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -19,10 +19,12 @@ from vd_core.files import fingerprint_of, write_json
 from vd_core.settings import Sampling
 from vd_core.studies.beyond import ARMS, Arm, Plan, Rows, Trained, draw_truth, finetune, read_crowd, run_crowd, run_known
 from vd_core.studies.beyond_attributes import read_drawn_attributes, run_attributes
-from vd_core.studies.beyond_clips import read_drawn_actions, run_actions, run_events, run_long, run_zero_motion
+from vd_core.studies.beyond_clips import run_actions, run_events, run_long, run_zero_motion
+from vd_core.studies.beyond_drawn import read_drawn_actions, read_drawn_events
 from vd_core.studies.beyond_picks import refinetune
 from vd_core.studies.toys import Jury, Toys, load_jury
 
+T = TypeVar("T")
 PLAIN, PLACED, ALONE = "plain", "regions", "each drawn alone first"
 CEILINGS = ("known colors, not finetuned", "the world's drawings")
 ARMS_OF_PAIRS = {PLAIN: ARMS[PLAIN], PLACED: Arm("strips", True, True), ALONE: ARMS[ALONE]}
@@ -36,7 +38,11 @@ OF_PAIRS: dict[str, Callable[..., Rows]] = {
     "long_drift": run_long,
     "zero_motion": run_zero_motion,
 }
-DRAWN: dict[str, Callable[[Jury, Toys, Plan], Rows]] = {"own_action": read_drawn_actions, "own_attribute": read_drawn_attributes}
+DRAWN: dict[str, Callable[[Jury, Toys, Plan], Rows]] = {
+    "own_action": read_drawn_actions,
+    "own_attribute": read_drawn_attributes,
+    "event_order": read_drawn_events,
+}
 """Figures with ceilings: what the jury reads in the world's own drawings; the other one is the base's, of toys that it knows by their colors."""
 
 
@@ -117,23 +123,24 @@ def run_combination(own: Combination, figures: list[str], arms: list[str] | None
     return {figure: run_figure(own, jury, quick, figure, arms) for figure in figures}
 
 
-def chosen_of(wanted: dict[str, Arm], arms: list[str] | None) -> dict[str, Arm]:
-    """Those of the wanted arms that are to be measured."""
-    return {label: arm for label, arm in wanted.items() if not arms or label in arms}
+def chosen_of(wanted: dict[str, T], arms: list[str] | None) -> dict[str, T]:
+    """Those of the wanted arms, or ceilings, that are to be measured."""
+    return {label: own for label, own in wanted.items() if not arms or label in arms}
 
 
 def run_arms(own: Combination, jury: Jury, sampling: Sampling, arms: list[str] | None) -> dict[str, Rows]:
-    """The rows of a crowd's arms, and of its ceilings if all arms are measured."""
+    """The rows of a crowd's arms and ceilings."""
     rows: dict[str, Rows] = {}
     for label, arm in chosen_of(ARMS, arms).items():
         folder = own.train(arm)
         draw = partial(run_crowd, own.folder, jury, own.toys, own.plan, arm, sampling, folder)
         rows[label] = keep(key_of_crowd(own, arm, folder), draw)
-    if arms:
-        return say(own.name, "bound", rows)
     known, drawn = CEILINGS
-    rows[known] = keep({**own.about, "kind": known}, lambda _: run_known(own.folder, jury, own.toys, own.plan, sampling))
-    rows[drawn] = keep({**own.about, "kind": drawn}, lambda _: read_crowd(jury, draw_truth(own.toys, own.plan.pictures), own.toys))
+    ceilings: dict[str, Callable[[Path], Rows]] = {
+        known: lambda _: run_known(own.folder, jury, own.toys, own.plan, sampling),
+        drawn: lambda _: read_crowd(jury, draw_truth(own.toys, own.plan.pictures), own.toys),
+    }
+    rows |= {label: keep({**own.about, "kind": label}, draw) for label, draw in chosen_of(ceilings, arms).items()}
     return say(own.name, "bound", rows)
 
 
@@ -143,19 +150,25 @@ def key_of_crowd(own: Combination, arm: Arm, finetuning: Path) -> dict[str, Any]
 
 
 def run_figure(own: Combination, jury: Jury, sampling: Sampling, figure: str, arms: list[str] | None) -> dict[str, Rows]:
-    """One figure's rows of a pair's arms, and of its ceilings where it has some and all arms are measured."""
+    """One figure's rows of a pair's arms, and of its ceilings where it has some."""
     rows: dict[str, Rows] = {}
     own_arms = {label: arm for label, arm in ARMS_OF_PAIRS.items() if label != ALONE or figure in WITH_ALONE}
     for label, arm in chosen_of(own_arms, arms).items():
         folder = own.train(arm)
         draw = partial(OF_PAIRS[figure], own.folder, jury, own.toys, own.plan, arm, sampling, folder)
         rows[label] = keep({**own.about, "arm": asdict(arm), "finetuning": folder.name, "kind": figure}, draw)
-    if figure in DRAWN and not arms:
-        known, drawn = CEILINGS
-        draw = partial(OF_PAIRS[figure], own.folder, jury, own.toys, own.plan, ARMS_OF_PAIRS[PLACED], sampling, None)
-        rows[known] = keep({**own.about, "kind": f"{figure}, {known}"}, draw)
-        rows[drawn] = keep({**own.about, "kind": f"{figure}, {drawn}"}, lambda _: DRAWN[figure](jury, own.toys, own.plan))
+    ceilings = ceilings_of(own, jury, sampling, figure) if figure in DRAWN else {}
+    rows |= {label: keep({**own.about, "kind": f"{figure}, {label}"}, draw) for label, draw in chosen_of(ceilings, arms).items()}
     return say(own.name, figure, rows)
+
+
+def ceilings_of(own: Combination, jury: Jury, sampling: Sampling, figure: str) -> dict[str, Callable[[Path], Rows]]:
+    """What makes the rows of a figure's two ceilings, by their names."""
+    known, drawn = CEILINGS
+    return {
+        known: partial(OF_PAIRS[figure], own.folder, jury, own.toys, own.plan, ARMS_OF_PAIRS[PLACED], sampling, None),
+        drawn: lambda _: DRAWN[figure](jury, own.toys, own.plan),
+    }
 
 
 def say(name: str, figure: str, rows: dict[str, Rows]) -> dict[str, Rows]:

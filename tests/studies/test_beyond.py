@@ -21,7 +21,8 @@ from vd_core.inputs.pictures import contact_sheet
 from vd_core.settings import Sampling
 from vd_core.studies.beyond import ARMS, draw_truth, finetune, load_plan, read_crowd, run_crowd
 from vd_core.studies.beyond_attributes import choose_wearers, read_drawn_attributes, read_wearers, run_attributes
-from vd_core.studies.beyond_clips import in_order, read_drawn_actions, run_actions, run_long, run_zero_motion
+from vd_core.studies.beyond_clips import in_order, run_actions, run_long, run_zero_motion
+from vd_core.studies.beyond_drawn import read_drawn_actions, read_drawn_events
 from vd_core.studies.beyond_picks import refinetune
 from vd_core.studies.toys import Jury, load_jury
 from vd_core.toybox.world.draw import draw_scene
@@ -72,6 +73,7 @@ def test_the_ceilings_of_drawings_are_high_and_of_others_attributes_low(jury: Ju
     toys = plan.pairs["pair-1"]
     assert np.mean([r["own_attribute"] for r in read_drawn_attributes(jury, toys, plan)]) > 0.75
     assert np.mean([r["own_action"] for r in read_drawn_actions(jury, toys, plan)]) > 0.8
+    assert [r["event_order"] for r in read_drawn_events(jury, toys, plan)] == [1.0, 1.0]
     pictures, wearers = draw_truth({k: toys[k] for k in toys}, 12), choose_wearers(toys, 12)
     assert len(set(wearers)) == 6
     assert sum(r["own_attribute"] for r in read_wearers(jury, pictures, toys, wearers)) == 0  # nobody wears anything

@@ -26,10 +26,9 @@ from vd_core.studies.staged import CALM, Players, play, stage_scenes
 from vd_core.studies.toys import Jury, Toys
 from vd_core.studies.transfer import draw_reference, track
 from vd_core.toybox.reading.action_binding import action_binding
-from vd_core.toybox.world.draw import CLIP_FRAMES, draw_clip
+from vd_core.toybox.world.draw import CLIP_FRAMES
 from vd_core.toybox.world.paths import path_of
-from vd_core.toybox.world.scenes import BACKGROUNDS, Toy
-from vd_core.toybox.world.scenes import Scene as Drawing
+from vd_core.toybox.world.scenes import BACKGROUNDS
 
 LONG, ENDS = 64, 16
 """Frames of a long clip, and how many of its first and last are compared."""
@@ -94,27 +93,18 @@ def read_actions(jury: Jury, clips: torch.Tensor, motions: list[dict[str, str]])
     return [{"own_action": action_binding(jury.judges, jury.reader, c, m)} for c, m in zip(clips, motions, strict=True)]
 
 
-def read_drawn_actions(jury: Jury, toys: Toys, plan: Plan) -> Rows:
-    """The same of the world's own drawings of the same toys: the ceiling."""
-    wanted = [name_motions(toys, actions) for actions in plan.actions for _ in range(plan.clips)]
-    clips = []
-    for i, motions in enumerate(wanted):
-        drawn = [
-            Toy(kind, *looks, motion=motions[kind], x=x, ground=0.9, size=0.42)
-            for (kind, looks), x in zip(toys.items(), (0.27, 0.73), strict=True)
-        ]
-        scene = Drawing(tuple(drawn), list(BACKGROUNDS)[i % len(BACKGROUNDS)], seed_for("drawn action", i) % 2**31)
-        clips.append(torch.from_numpy(draw_clip(scene, CLIP_FRAMES)).permute(0, 3, 1, 2) / 255)
-    return read_actions(jury, torch.stack(clips), wanted)
-
-
-def run_events(folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, sampling: Sampling, weights: Path, sheet: Path) -> Rows:
+def run_events(folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, sampling: Sampling, weights: Path | None, sheet: Path) -> Rows:
     """`event_order`: 1 if most frames before the turn show the first place, and most after it the second; a row a clip."""
     base, players, generate = open_animatediff(folder, jury, toys, weights, CLIP_FRAMES, sampling)
     turns = [turn for turn in plan.events for _ in range(plan.clips)]
     scenes = [Scene(first, {}, None, False, ((0, first), (None, second))) for first, second in turns]
     clips = draw_clips(base, jury, players, generate, scenes, [seed_for("event", i) for i in range(len(scenes))], arm, CLIP_FRAMES)
     save_clips(clips, sheet)
+    return read_events(jury, clips, turns)
+
+
+def read_events(jury: Jury, clips: torch.Tensor, turns: list[tuple[str, str]]) -> Rows:
+    """Which of the clips show both places of their turns, in order."""
     return [{"event_order": float(in_order(jury, clip, *turn))} for clip, turn in zip(clips, turns, strict=True)]
 
 
