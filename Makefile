@@ -5,6 +5,9 @@ BIN := .venv/bin
 PIP := $(BIN)/pip install --disable-pip-version-check
 UV := $(BIN)/uv pip install --system-certs --python $(BIN)/python
 LOCKED := --requirement requirements.lock
+# CUDA 13's builds leave out GPUs before Turing (compute capability 7.5), and CUDA 12.6's are the last that have them; for all others uv looks at the driver.
+NEWEST_GPU = nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2> /dev/null | sort -n | tail -n 1
+TORCH_BACKEND ?= $(shell $(NEWEST_GPU) | awk '$$1 + 0 > 0 && $$1 < 7.5 {old = 1} END {print old ? "cu126" : "auto"}')
 export MALLOC_MMAP_THRESHOLD_ = 4294967296
 export MALLOC_TRIM_THRESHOLD_ = 17179869184
 export DO_NOT_TRACK = 1
@@ -63,8 +66,8 @@ pretrain: .venv/ready        ## train the embedded base from nothing (hours); go
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.11, 3.12 or 3.13 is on the path; install one, or say which: make PYTHON=..."; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(PIP) --quiet $$(grep '^uv==' requirements.lock) || true  # pip does all that uv, four times as fast, cannot
-	@echo "PyTorch for this machine: its GPU's driver, or no CUDA; where that is not to be had, PyPI's"
-	$(UV) --torch-backend=auto $(LOCKED) || $(UV) $(LOCKED) || $(PIP) --no-compile --progress-bar on $(LOCKED)
+	@echo "PyTorch for this machine: its GPU and driver, or no CUDA; where that is not to be had, PyPI's"
+	$(UV) --torch-backend=$(TORCH_BACKEND) $(LOCKED) || $(UV) $(LOCKED) || $(PIP) --no-compile --progress-bar on $(LOCKED)
 	nice $(BIN)/python -m compileall -q -j 0 .venv/lib > .venv/compileall.txt 2>&1 &  # beside what comes next; some packages ship Python 2 templates
 	$(UV) --quiet --no-deps --editable . || $(PIP) --quiet --no-deps --editable .
 	touch $@

@@ -15,6 +15,7 @@ from huggingface_hub import constants
 
 from tasks.checks.finding import Finding
 from tasks.shared.params import Merged
+from vd_core.bases.device import gpu_is_usable
 from vd_core.hub import SECONDS, Located, Reply, ask_together
 
 GIB = 2**30
@@ -47,10 +48,10 @@ def check_device(merged: Merged, unet: int | None) -> Finding:
 
 
 def count_gpus() -> int:
-    """How many GPUs can be used. `device_count` alone counts those too whose driver is too old for this PyTorch."""
+    """How many GPUs can be used. `device_count` alone counts those too whose driver is too old for this PyTorch, or that it was not built for."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return torch.cuda.device_count() if torch.cuda.is_available() else 0
+        return torch.cuda.device_count() if gpu_is_usable() else 0
 
 
 def name_unusable_gpu() -> str | None:

@@ -26,6 +26,7 @@ from tasks.shared.cores import usable_cores
 from tasks.shared.documents import as_table, fill_table
 from tasks.shared.paths import CACHE
 from tasks.shared.yaml_files import overlay, read_yaml
+from vd_core.bases.device import gpu_is_usable
 from vd_core.bases.published import Name, build_published
 from vd_core.files import write_json
 from vd_core.studies.random_judges import build_random_judges
@@ -110,7 +111,7 @@ def say_peak(stage: str, report: Path) -> None:
         if ended.code:
             raise
     sys.argv = argv
-    write_json(report, {"gigabytes": round(peak_megabytes(torch.cuda.is_available()) / 1e3, 2)})
+    write_json(report, {"gigabytes": round(peak_megabytes(gpu_is_usable()) / 1e3, 2)})
 
 
 def render_by_one(folder: Path, name: str, generator: str) -> dict[str, float]:
@@ -193,7 +194,7 @@ def main(
 
 def write_report(measured: dict[str, Figures]) -> None:
     """Write what is measured so far, and README's table."""
-    device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else f"CPU, {len(usable_cores())} cores"
+    device = torch.cuda.get_device_name(0) if gpu_is_usable() else f"CPU, {len(usable_cores())} cores"
     steps = "512 pixels; 1 step of each training, 1 picture of 4 steps, 1 clip of 3 steps (AnimateDiff: 1)"
     write_json(OUT, {"device": device, "steps": steps, "bases": measured})
     fill_table(DOCUMENT, "fullsize", as_table(["base", "stage", "seconds", "peak memory"], hardware_rows({"bases": measured})))

@@ -10,7 +10,6 @@ from safetensors.torch import load_file
 
 from tests.helpers.pictures import noise_picture
 from tests.helpers.training import make_data, make_motion_settings, make_settings, parts_of, shake_lora
-from vd_core.bases.device import choose_dtype
 from vd_core.bases.encode import embed_prompts, require_numbers
 from vd_core.bases.motion_unet import build_motion_unet
 from vd_core.bases.stable_diffusion import Base, folder_source, load_base
@@ -107,46 +106,6 @@ def test_a_part_that_was_let_go_is_read_again(base: Base) -> None:
     base.unet.conv_in.weight.data += 1
     base.let_go("unet")
     assert torch.equal(base.unet.conv_in.weight, before)
-
-
-def test_the_precision_that_is_named_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    cpu, cuda = torch.device("cpu"), torch.device("cuda")
-    assert choose_dtype("float32", cuda) == torch.float32 and choose_dtype("fp16", cpu) == torch.float16
-    monkeypatch.setattr("torch.cuda.get_device_name", lambda device: "Tesla T4")
-    for has_bf16 in (True, False):
-        monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation, has=has_bf16: has)
-        monkeypatch.setattr("torch.ops.mkldnn._is_mkldnn_bf16_supported", lambda has=has_bf16: has)
-        assert choose_dtype("auto", cuda) == (torch.bfloat16 if has_bf16 else torch.float16)
-        assert choose_dtype("auto", cpu) == (torch.bfloat16 if has_bf16 else torch.float32)
-
-
-@pytest.mark.parametrize(
-    ("name", "dtype"),
-    [
-        ("NVIDIA GeForce GTX 1660 SUPER", torch.float32),
-        ("NVIDIA GeForce GTX 1650", torch.float32),
-        ("NVIDIA T1000 8GB", torch.float32),
-        ("NVIDIA GeForce MX450", torch.float32),
-        ("NVIDIA GeForce RTX 2060", torch.float16),
-        ("NVIDIA GeForce GTX 1080 Ti", torch.float16),
-        ("Quadro T2000", torch.float32),
-        ("Tesla V100-SXM2-16GB", torch.float16),
-    ],
-)
-def test_gpus_whose_float16_is_broken_compute_in_float32(monkeypatch: pytest.MonkeyPatch, name: str, dtype: torch.dtype) -> None:
-    """People with a GTX 1660 had black pictures of every program that took float16."""
-    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation: False)
-    monkeypatch.setattr("torch.cuda.get_device_name", lambda device: name)
-    assert choose_dtype("auto", torch.device("cuda")) == dtype
-
-
-def test_a_mac_without_onednn_computes_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing() -> bool:
-        raise AttributeError("'_OpNamespace' 'mkldnn' object has no attribute '_is_mkldnn_bf16_supported'")
-
-    monkeypatch.setattr("torch.backends.mkldnn.is_available", lambda: False)
-    monkeypatch.setattr("torch.ops.mkldnn._is_mkldnn_bf16_supported", missing)
-    assert choose_dtype("auto", torch.device("cpu")) == torch.float32
 
 
 def test_pictures_that_would_be_black_are_refused(base: Base) -> None:

@@ -7,6 +7,7 @@ import torch
 
 from tasks.shared import judging
 from tasks.shared.sections import Judging
+from vd_core.bases import device
 from vd_core.metrics.judges import Judges, build_clip, build_identity
 from vd_core.toybox.pretraining.judges import CONFIG
 
@@ -59,8 +60,8 @@ def test_what_is_judged_goes_to_the_judges_device_and_comes_back(judges: Judges,
 )
 def test_judges_are_loaded_on_the_sections_device(gpu: bool, chosen: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """They ran on the CPU beside an idle GPU."""
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    monkeypatch.setattr(device, "gpu_is_usable", lambda: gpu)
     monkeypatch.setattr(judging, "require", lambda *_: None)
     monkeypatch.setattr(judging, "load_judges", lambda _, device, nouns: device.type)
     own = Judging(judges="judges", files=None)
-    assert {device: judging.open_judges(own, device, []) for device in chosen} == chosen
+    assert {name: judging.open_judges(own, name, []) for name in chosen} == chosen

@@ -153,6 +153,14 @@ def test_a_gpu_whose_driver_is_too_old_is_named(old_driver: None, device: str, u
     assert ("NVIDIA GeForce RTX 3090 (driver 550.54.14)" in found.said) == (device != "cpu")
 
 
+def test_a_gpu_that_pytorch_was_not_built_for_is_named(old_driver: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was said to be fine."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda: (6, 1))
+    monkeypatch.setattr("torch.cuda.get_arch_list", lambda: ["sm_75", "sm_90"])
+    assert check_device(SimpleNamespace(device="auto", processes=1), 3 * GIB).state == "stops"
+
+
 def test_a_server_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     assert check_server() == []
