@@ -70,8 +70,8 @@ def backgrounds_table(found: dict[str, dict[str, list[float]]]) -> str:
     return as_table(["", *heads], rows)
 
 
-def write_document(report: dict[str, Any], clips: Table) -> None:
-    """The tables between docs/evidence.md's markers."""
+def write_document(report: dict[str, Any], whole: Table) -> None:
+    """The tables between docs/evidence.md's markers; the paper's from the `whole` of pictures and clips, not without clips."""
     fill_table(DOCUMENT, "backgrounds", backgrounds_table(report["text_by_background"]))
     figures = [
         [v.replace("_", " "), *(f"{f['value']:.3f} ({f['ci95'][0]:.2f}, {f['ci95'][1]:.2f})" for f in own.values())]
@@ -82,8 +82,8 @@ def write_document(report: dict[str, Any], clips: Table) -> None:
     fill_table(
         DOCUMENT, "claims", as_table(["claim", "the paper", "here", *CLAIM_COLUMNS], [claim_line(*c) for c in report["claims"].items()])
     )
-    if clips:
-        fill_table(DOCUMENT, "paper", f"\n{as_markdown([t for t in build_tables(clips, {}) if t.rows])}\n")
+    if whole:
+        fill_table(DOCUMENT, "paper", f"\n{as_markdown([t for t in build_tables(whole, {}) if t.rows])}\n")
 
 
 def claim_line(name: str, c: dict[str, Any]) -> list[str]:
@@ -146,7 +146,7 @@ def main() -> None:
         "text_by_background": text_by_background(whole, count_fixed(pictures)),
     }
     write_json(OUT, report)
-    write_document(report, moving)
+    write_document(report, whole if moving else {})
     save_sheet(pictures)
     print(DOCUMENT.read_text())
 

@@ -48,7 +48,19 @@ def test_an_ablation_is_compared_on_its_own_combinations() -> None:
     ablation = rows_of(0.1, PAIRS, ("text2video_zero",))
     tables = {t.number: t for t in build_tables({**TABLE, "without_weak_denoising": ablation}, {})}
     assert tables["III"].rows == [["w/o L3", "0.150", "0.500", "0.900", "0.100"], ["VideoDreamer", "0.850", "0.500", "0.900", "0.800"]]
+    assert tables["III"].title == "the weak denoising loss: 2 combinations of 2 subjects, T2V"
     assert tables["II"].rows == [] and tables["IV"].rows == []
+
+
+def test_ablations_without_clips_are_compared_in_pictures_that_say_something() -> None:
+    def pictures(score: float) -> Rows:
+        rows = rows_of(score, PAIRS, ("text2video_zero",))
+        said = [{**row, "generator": "pictures", "kind": "action"} for row in rows]
+        return said + [{**row, "kind": "bare", "subject_fidelity": 9.0} for row in said]
+
+    whole = {**TABLE, "disen_mix": [*TABLE["disen_mix"], *pictures(0.7)], "without_weak_denoising": pictures(0.1)}
+    table = {t.number: t for t in build_tables(whole, {})}["III"]
+    assert table.title.endswith("single pictures") and [row[1] for row in table.rows] == ["0.150", "0.750"]
 
 
 def test_what_was_not_measured_has_no_number_and_ranks_come_from_people() -> None:

@@ -28,6 +28,7 @@ OURS = {
 }
 METHODS = {"dreambooth": "DreamBooth", "custom_diffusion": "Custom Diffusion", "svdiff": "SVDiff", "disen_mix": "VideoDreamer"}
 BASES = {"text2video_zero": "T2V", "animatediff": "AD"}
+SHOWN = {"text2video_zero": "T2V", "pictures": "single pictures"}
 SIZES = {"2-sbj": 2, "3-sbj": 3, "Avg.": None}
 NOTHING = "–"
 
@@ -63,20 +64,13 @@ def build_tables(table: Table, ranks: Mapping[str, float]) -> list[PaperTable]:
     """All tables; `ranks` are people's mean ranks by variant, if there are any. A table whose variants were not run has no rows."""
     return [
         main_table(table),
-        compared("II", "HLR on three subjects, T2V", table, {"disen_mix": "w/o HLR", "disen_mix_hlr": "w/ HLR"}, PAPER),
-        compared(
-            "III",
-            "the weak denoising loss, four pairs, T2V",
-            table,
-            {"without_weak_denoising": "w/o L3", "disen_mix": "VideoDreamer"},
-            PAPER,
-        ),
+        compared("II", "HLR", table, {"disen_mix": "w/o HLR", "disen_mix_hlr": "w/ HLR"}),
+        compared("III", "the weak denoising loss", table, {"without_weak_denoising": "w/o L3", "disen_mix": "VideoDreamer"}),
         compared(
             "IV",
-            "the disentangled embeddings, four pairs, T2V",
+            "the disentangled embeddings",
             table,
             {"without_stitch_prompt": "w/o P_N", "without_visual_embedding": "w/o f_j", "disen_mix": "VideoDreamer"},
-            PAPER,
         ),
         more_table("V", "more metrics", table, MORE, {"human rank ↓": ranks}),
         more_table("VI", "what the paper does not measure", table, OURS, {}),
@@ -113,17 +107,29 @@ def as_text(mean: float | None) -> str:
     return NOTHING if mean is None else f"{mean:.3f}"
 
 
-def compared(number: str, title: str, table: Table, names: Mapping[str, str], figures: Mapping[str, str]) -> PaperTable:
-    """Tables II to IV: variants on Text2Video-Zero, all on the combinations of the one that has the fewest; no rows unless all were run."""
-    head = ["", *figures.values()]
-    if any(name not in table for name in names):
-        return PaperTable(number, title, head, [])
-    shared = set.intersection(*({row["combination"] for row in table[name]} for name in names))
+def compared(number: str, title: str, table: Table, names: Mapping[str, str]) -> PaperTable:
+    """Tables II to IV: variants on the combinations of the one that has the fewest; no rows unless all were run.
 
-    def keep(row: dict[str, Any]) -> bool:
-        return row["generator"] == "text2video_zero" and row["combination"] in shared
+    Of clips by Text2Video-Zero, as the paper's, or where these were not run of single pictures whose prompts say something.
+    """
+    head = ["", *PAPER.values()]
+    for generator, said in SHOWN.items():
+        own = shared_rows(
+            {name: [r for r in table.get(name, []) if r["generator"] == generator and r.get("kind") != "bare"] for name in names}
+        )
+        if all(own.values()):
+            rows = [[name, *(as_text(mean_of(own[n], f, lambda row: True)) for f in PAPER)] for n, name in names.items()]
+            first = own[next(iter(names))]
+            sizes = " or ".join(sorted({str(row["subjects"]) for row in first}))
+            count = len({row["combination"] for row in first})
+            return PaperTable(number, f"{title}: {count} combinations of {sizes} subjects, {said}", head, rows)
+    return PaperTable(number, title, head, [])
 
-    return PaperTable(number, title, head, [[said, *(as_text(mean_of(table[n], f, keep)) for f in figures)] for n, said in names.items()])
+
+def shared_rows(table: dict[str, Rows]) -> dict[str, Rows]:
+    """The rows of the combinations that all variants have."""
+    shared = set.intersection(*({row["combination"] for row in rows} for rows in table.values()))
+    return {name: [row for row in rows if row["combination"] in shared] for name, rows in table.items()}
 
 
 def more_table(number: str, title: str, table: Table, figures: Mapping[str, str], others: Mapping[str, Mapping[str, float]]) -> PaperTable:
