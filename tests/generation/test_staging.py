@@ -8,6 +8,7 @@ import torch
 
 from vd_core.bases.encode import embed_prompts
 from vd_core.bases.stable_diffusion import Base
+from vd_core.generation import animatediff, text2video_zero
 from vd_core.generation.animatediff import build_animatediff, generate_animatediff
 from vd_core.generation.denoise import make_scheduler
 from vd_core.generation.guides import Guides, Stage, build_guides, enter
@@ -20,6 +21,7 @@ from vd_core.generation.staging import (
     draw_picture_with,
     draw_still_with,
     embed_alone,
+    find_held,
     lay_out,
     set_stages,
 )
@@ -128,12 +130,48 @@ def test_a_held_picture_lasts_and_goes_with_its_box() -> None:
     picture[:, 24:56, 20:44] = (230, 120, 40)
     found = see_alone(picture, [np.array([[20.0, 24.0, 44.0, 56.0]])])
     boxes = np.array([[[0.0, 0.2, 0.5, 1.0], [0.2, 0.2, 0.7, 1.0], [0.4, 0.0, 0.9, 0.8]]])
-    laid, gone = lay_out([(picture, found)], boxes)
-    middles = np.array([np.argwhere(frame[..., 0] > 150).mean(0) for frame in laid])
+    laid = lay_out([(picture, found)], boxes)
+    middles = np.array([np.argwhere(frame[..., 0] > 150).mean(0) for frame in laid.clip])
     np.testing.assert_allclose(np.diff(middles, axis=0), [[0, 12.8], [-12.8, 12.8]], atol=0.6)
-    np.testing.assert_allclose(gone, boxes, atol=1e-6)
-    nobody, same = lay_out([(picture, None)], boxes)
-    assert np.array_equal(nobody, picture.repeat(3, 0)) and same is boxes
+    np.testing.assert_allclose(laid.boxes, boxes, atol=1e-6)
+    nobody = lay_out([(picture, None)], boxes)
+    assert np.array_equal(nobody.clip, picture.repeat(3, 0)) and nobody.boxes is boxes and not nobody.hides.any()
+
+
+def test_latents_within_a_subject_are_held() -> None:
+    hides = np.zeros((2, 16, 16))
+    hides[0, 4:12, 4:12], hides[1, :, 2:4] = 1, 0.9
+    held = find_held(hides, (4, 4, 4))
+    assert held.shape == (2, 1, 4, 4) and held[0, 0].int().tolist() == [[0] * 4, [0, 1, 1, 0], [0, 1, 1, 0], [0] * 4] and not held[1].any()
+
+
+@on_one_base
+@torch.no_grad()
+def test_what_is_held_ends_as_it_was_laid(base: Base) -> None:
+    """And the rest is drawn on, in pictures and in clips of both generators."""
+    assert base.motion_adapter is not None
+    animated, zero, frames = unroll(build_animatediff(base, base.motion_adapter).unet), unroll(base.unet), 3
+    embeds, latents = embed_prompts(base, ["a sks dog, a krk cat in the snow"]), torch.randn(1, frames, *base.latent_shape)
+    held = torch.zeros(1, frames, 1, *base.latent_shape[1:], dtype=torch.bool)
+    held[..., :2] = True
+    shown: list[torch.Tensor] = []
+
+    def remember(base: Base, latents: torch.Tensor) -> torch.Tensor:
+        shown.append(latents)
+        return torch.zeros(len(latents), 3, 8, 8)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (animatediff, text2video_zero):
+            patch.setattr(module, "decode", remember)
+        guides = Guides(None, [None], stage=Stage(latents, 0.5, held))
+        generate_animatediff(base, animated, embeds, [7], frames, 8, 3.0, False, guides=guides)
+        generate_text2video_zero(base, zero, embeds, [7], frames, 8, 3.0, (8.0, 8.0), 5, 4, False, guides=guides)
+    picture = Stage(latents[:, :1], 0.5, held[:, :1])
+    regions = guides_of(base, 1).regions
+    shown.append(generate_latents(base, embeds, [7], 8, 3.0, regions, picture))
+    for own in shown:
+        assert torch.equal(own[..., :2], latents[0, : len(own), ..., :2])
+        assert (own - latents[0, : len(own)])[..., 2:].abs().min() > 0
 
 
 @on_one_base

@@ -72,3 +72,17 @@ def test_what_is_cut_out_has_no_holes() -> None:
     cutout[8:11, 8:11, 3] = 0
     filled = fill_holes(cutout)
     assert (filled[4:16, 4:16, 3] == 255).all() and filled[..., 3].sum() == 144 * 255 and (filled[..., :3] == 90).all()
+
+
+@pytest.mark.parametrize(("kind", "place"), [("bunny", "city"), ("cat", "space")])
+def test_a_toys_dark_stripes_are_kept_where_its_place_is_known(kind: str, place: str) -> None:
+    """GrabCut alone takes them for the dark place behind them, which is half of the toy."""
+    toy = Toy(kind, "brown", "white", "striped", x=0.5, ground=0.85, size=0.5)
+    picture, boxes = draw_scene(Scene((toy,), place, seed=3))
+    truth = without_toys(place)
+    drawn = np.abs(picture.astype(int) - truth).max(-1) > 40
+    drawn[int(boxes[0, 3]) + 1 :] = False  # the shadow
+    guessed, known = (find_outline(picture, boxes, truth, known)[..., 0] > 0.5 for known in (False, True))
+    assert (guessed & drawn).sum() / drawn.sum() < 0.6
+    assert (known & drawn).sum() / drawn.sum() > 0.9
+    assert (known & drawn).sum() / (known | drawn).sum() > 0.8

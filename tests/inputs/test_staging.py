@@ -1,9 +1,11 @@
 """Subjects that were drawn alone, laid into their boxes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from vd_core.inputs.staging import Alone, find_way, follow, see_alone, set_stage
+from vd_core.inputs.staging import Alone, find_way, follow, see_alone, set_stage, show_cut
 
 SIDE, PLACE = 64, (90, 160, 220)
 RED, GREEN = (220, 30, 30), (30, 160, 40)
@@ -29,7 +31,8 @@ def where(frame: np.ndarray, color: tuple[int, int, int]) -> tuple[int, int, int
 
 def test_each_stands_in_its_own_box_before_one_place() -> None:
     red, green = draw(RED, [(20, 10, 44, 60)]), draw(GREEN, [(22, 20, 42, 60)])
-    stage, gone = set_stage([red, green], BOXES)
+    laid = set_stage([red, green], BOXES)
+    stage, gone = laid.clip, laid.boxes
     left, right = where(stage[0], RED), where(stage[0], GREEN)
     assert left[0] >= 0 and left[2] <= 33 and abs((left[0] + left[2]) / 2 - 16) <= 1
     assert right[0] >= 31 and right[2] <= 64 and abs((right[0] + right[2]) / 2 - 48) <= 1
@@ -40,13 +43,24 @@ def test_each_stands_in_its_own_box_before_one_place() -> None:
     for x1, y1, x2, y2 in (left, right):
         rest[max(y1 - 2, 0) : y2 + 2, max(x1 - 2, 0) : x2 + 2] = False
     assert np.abs(stage[0][rest].astype(int) - PLACE).max() <= 2
+    assert laid.hides.shape == (1, SIDE, SIDE) and laid.hides[0][rest].max() < 0.1
+    assert all(laid.hides[0, y1 + 3 : y2 - 3, x1 + 3 : x2 - 3].min() > 0.99 for x1, y1, x2, y2 in (left, right))
+
+
+def test_what_was_cut_out_is_shown_where_it_stood() -> None:
+    """And where the outline was lost, that is seen: nothing stands there."""
+    red = draw(RED, [(20, 10, 44, 60), (24, 14, 48, 62)])
+    for shown, frame in zip(show_cut(red), red.clip, strict=True):
+        assert where(shown, RED) == pytest.approx(where(frame, RED), abs=1)  # soft edges
+    assert np.array_equal(show_cut(replace(red, clip=np.full_like(red.clip, PLACE)))[0], red.place)
 
 
 def test_what_jumps_jumps_in_proportion_and_takes_its_box_along() -> None:
     heights = [60, 50, 40, 50]
     jumping = draw(RED, [(16, h - 20, 36, h) for h in heights])
     boxes = np.repeat(BOXES[:1], 4, 1)
-    stage, gone = set_stage([jumping], boxes)
+    laid = set_stage([jumping], boxes)
+    stage, gone = laid.clip, laid.boxes
     feet = np.array([where(frame, RED)[3] for frame in stage])
     scale = find_way(jumping.path, boxes[0], (SIDE, SIDE)).scales[0]
     assert scale == pytest.approx(1.2 * 32 / 20)
@@ -57,7 +71,7 @@ def test_what_jumps_jumps_in_proportion_and_takes_its_box_along() -> None:
 def test_a_box_that_moves_carries_its_subject() -> None:
     still = draw(GREEN, [(24, 30, 40, 60)] * 3)
     boxes = np.array([[[0.0, 0.2, 0.4, 1.0], [0.3, 0.2, 0.7, 1.0], [0.6, 0.2, 1.0, 1.0]]])
-    stage, _ = set_stage([still], boxes)
+    stage = set_stage([still], boxes).clip
     middles = [(where(frame, GREEN)[0] + where(frame, GREEN)[2]) / 2 / SIDE for frame in stage]
     assert middles == pytest.approx([0.2, 0.5, 0.8], abs=0.03)
     assert follow(boxes[0], find_way(still.path, boxes[0], (SIDE, SIDE)), (SIDE, SIDE)) == pytest.approx(boxes[0])
@@ -70,8 +84,7 @@ def test_a_frame_that_lost_its_outline_takes_its_neighbors() -> None:
     clip = red.clip.copy()
     clip[2] = PLACE
     lost = see_alone(clip, [np.array([box], float) for box in path])
-    stage, _ = set_stage([lost], np.repeat(BOXES[:1], 4, 1))
-    whole, _ = set_stage([red], np.repeat(BOXES[:1], 4, 1))
+    stage, whole = (set_stage([own], np.repeat(BOXES[:1], 4, 1)).clip for own in (lost, red))
     assert np.array_equal(stage, whole)
 
 
@@ -81,7 +94,7 @@ def test_who_is_not_found_is_left_out() -> None:
     assert see_alone(clip, [none] * 3) is None
     seen = see_alone(clip, [box, none, box + 10])
     assert seen is not None and seen.path.tolist() == [[10, 20, 30, 40], [15, 25, 35, 45], [20, 30, 40, 50]]
-    stage, _ = set_stage([None, draw(GREEN, [(22, 20, 42, 60)])], BOXES)
+    stage = set_stage([None, draw(GREEN, [(22, 20, 42, 60)])], BOXES).clip
     assert where(stage[0], GREEN)[0] >= 31
     with pytest.raises(ValueError, match="nobody"):
         set_stage([None, None], BOXES)

@@ -9,7 +9,7 @@ from vd_core.bases.encode import aside, decode
 from vd_core.bases.motion_unet import build_motion_unet
 from vd_core.bases.stable_diffusion import Base
 from vd_core.generation.denoise import WINDOW, Denoiser, make_scheduler
-from vd_core.generation.guides import Guides, Scheduler, enter
+from vd_core.generation.guides import Guides, Scheduler, enter, hold_stage
 from vd_core.generation.pictures import draw_noise
 from vd_core.generation.unet import Unrolled, without_motion
 from vd_core.seeds import generator_for, seed_for
@@ -53,8 +53,10 @@ def generate_animatediff(
     scheduler = scheduler_of(base, num_inference_steps)
     denoiser = Denoiser(base, net, prompt_embeds, scheduler.timesteps, guidance_scale, False, fast, guides and guides.regions)
     noise = torch.stack([draw_clip_noise(base, seed, num_frames) for seed in seeds])
-    entered, first = enter(guides and guides.stage, base.video_noise_scheduler, scheduler, noise)
-    latents = denoiser.denoise(entered, scheduler, first, num_inference_steps)
+    stage = guides and guides.stage
+    entered, first = enter(stage, base.video_noise_scheduler, scheduler, noise)
+    hold = hold_stage(stage, base.video_noise_scheduler, scheduler, noise)
+    latents = denoiser.denoise(entered, scheduler, first, num_inference_steps, hold)
     with aside(base, net.unet):
         return decode(base, latents.flatten(0, 1)).clamp(-1, 1).unflatten(0, (len(seeds), num_frames))
 

@@ -8,7 +8,7 @@ from diffusers import DPMSolverMultistepScheduler
 from vd_core.bases.memory import samples_at_once
 from vd_core.bases.stable_diffusion import Base
 from vd_core.generation.attention import Conditions
-from vd_core.generation.guides import Scheduler
+from vd_core.generation.guides import Hold, Scheduler
 from vd_core.generation.regions import HARD_UNTIL, Regions
 from vd_core.generation.unet import Unrolled, call_unet, embed_texts, embed_times
 from vd_core.settings import MOTION_WINDOW
@@ -92,13 +92,14 @@ class Denoiser:
         self.regions_texts = embed_texts(net.unet, regions.embeds.flatten(0, 1)) if regions else {}
         self.kept: dict[tuple[Branches, int], torch.Tensor] = {}
 
-    def denoise(self, latents: torch.Tensor, scheduler: Scheduler, first: int, last: int) -> torch.Tensor:
-        """Sampling steps `first` to `last` (not included) of a fresh `scheduler` (that starts at `first`) on latents `[b, f, c, h, w]`."""
+    def denoise(self, latents: torch.Tensor, scheduler: Scheduler, first: int, last: int, hold: Hold | None = None) -> torch.Tensor:
+        """Sampling steps `first` to `last` (not included) of a fresh `scheduler` (that starts at `first`) on latents `[b, f, c, h, w]`, some of which `hold` keeps."""
         self.kept.clear()
         steps = plan_steps(len(scheduler.timesteps), self.fast)
         for index in range(first, last):
             prediction = self.predict(latents, index, steps[index])
             latents = scheduler.step(prediction, scheduler.timesteps[index], latents).prev_sample
+            latents = hold(latents, index + 1) if hold else latents
         return latents
 
     def predict(self, latents: torch.Tensor, index: int, step: Step) -> torch.Tensor:

@@ -1,5 +1,6 @@
 """What guides clips besides their prompts: regions and events, and each box's own motion."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -13,18 +14,24 @@ from vd_core.inputs.scenes import Box, Scene
 from vd_core.inputs.subjects import Subject
 
 Scheduler = DDIMScheduler | DPMSolverMultistepScheduler
+Hold = Callable[[torch.Tensor, int], torch.Tensor]
+"""(latents as noisy as a step takes them, the step; their number: after the last) to the same, some of them set to what they should be."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What n clips are drawn on from, clean latents `[n, f, c, h, w]`, and the `share` of the steps that is left for it."""
+    """What n clips are drawn on from, clean latents `[n, f, c, h, w]`, and the `share` of the steps that is left for it.
+
+    Where `held` `[n, f, 1, h, w]` is true they are not drawn on: they end as they are.
+    """
 
     latents: torch.Tensor
     share: float
+    held: torch.Tensor | None = None
 
     def of(self, clips: list[int]) -> "Stage":
         """That of some of the clips."""
-        return Stage(self.latents[clips], self.share)
+        return Stage(self.latents[clips], self.share, None if self.held is None else self.held[clips])
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,19 @@ def enter(
     first = min(round((1 - stage.share) * steps), steps - 1 if latest is None else latest)
     scheduler.set_begin_index(first)
     return noise_scheduler.add_noise(stage.latents.to(noise), noise, scheduler.timesteps[first].cpu().long()), first
+
+
+def hold_stage(stage: Stage | None, noise_scheduler: DDPMScheduler, scheduler: Scheduler, noise: torch.Tensor) -> Hold | None:
+    """What is held of a stage, as noisy as each step has it, by the same `noise` as it was entered with (blended latents, Avrahami et al. 2023); None if nothing is."""
+    if stage is None or stage.held is None:
+        return None
+    held, latents, timesteps = stage.held, stage.latents.to(noise), scheduler.timesteps
+
+    def hold(noisy: torch.Tensor, step: int) -> torch.Tensor:
+        own = noise_scheduler.add_noise(latents, noise, timesteps[step].cpu().long()) if step < len(timesteps) else latents
+        return torch.where(held, own, noisy)
+
+    return hold
 
 
 def build_guides(

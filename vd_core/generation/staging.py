@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 
 from vd_core.bases.encode import decode, embed_prompts
@@ -19,13 +20,15 @@ from vd_core.generation.together import batch_of_pictures
 from vd_core.inputs.cutouts import Find
 from vd_core.inputs.pictures import to_pictures
 from vd_core.inputs.scenes import Scene, part_prompts
-from vd_core.inputs.staging import Alone, see_alone, set_stage
+from vd_core.inputs.staging import Alone, Laid, see_alone, set_stage, show_cut
 from vd_core.inputs.subjects import Subject
 from vd_core.seeds import seed_for
 from vd_core.settings import Sampling
 
 TRIES = 3
 """How often a subject is drawn alone until it is found in what was drawn."""
+WITHIN = 0.5
+"""Latents that a subject covers to this share are its own: they are not drawn on."""
 
 Draw = Callable[[torch.Tensor, list[int]], torch.Tensor]
 """(the embeddings `[n + 1, length, width]` of the empty prompt and of subjects' own, their seeds) to clips `[n, f, 3, h, w]` in [-1, 1]; a picture is a clip of one frame."""
@@ -44,7 +47,7 @@ def like_any(frame: np.ndarray, subject: int) -> float:
 class Director:
     """Who finds the subjects in what was drawn, and the `share` of the steps in which all are drawn together.
 
-    Each subject is drawn alone in so many `takes`; the one that is most `alike` is kept, the first of equal ones. `held`: it is drawn in a picture, which lasts
+    Each subject is drawn alone in so many `takes`; the one whose cut-out is most `alike` is kept, the first of equal ones. `held`: it is drawn in a picture, which lasts
     for the whole clip: its box moves it, and nothing else.
     """
 
@@ -90,20 +93,28 @@ def set_stages(base: Base, director: Director, draw: Draw, guides: Guides, seeds
     """The guides of clips, one a seed, each with its own stage; unchanged if one has nobody to be drawn alone. Who walks out of a box takes it along."""
     if guides.regions is None or not (alone := [own for own in guides.alone or () if own is not None]) or len(alone) < len(seeds):
         return guides
-    boxes, latents, count = guides.regions.boxes.clone(), [], len(director.subjects)
+    boxes, latents, held, count = guides.regions.boxes.clone(), [], [], len(director.subjects)
     own_seeds = [seed_for("alone", seed, k) for seed in seeds for k in range(count)]
     texts = torch.cat([alone[0][:1], *(own[1:] for own in alone)])
     drawn = draw_alone(director, draw, texts, own_seeds)
     frames = boxes.shape[2] if director.held else len(drawn[0][0])
     for i in range(len(seeds)):
         own = drawn[i * count : (i + 1) * count]
-        canvas, gone = lay_out(own, boxes[i, :, :frames].cpu().numpy())
-        boxes[i, :, :frames] = torch.from_numpy(gone).to(boxes)
-        latents.append(encode_pictures(base.vae, [Image.fromarray(frame) for frame in canvas], None).mean)
+        laid = lay_out(own, boxes[i, :, :frames].cpu().numpy())
+        boxes[i, :, :frames] = torch.from_numpy(laid.boxes).to(boxes)
+        latents.append(encode_pictures(base.vae, [Image.fromarray(frame) for frame in laid.clip], None).mean)
+        held.append(find_held(laid.hides, base.latent_shape).to(base.device))
     if base.low_vram:
         base.let_go("vae")  # the U-Net needs its room
     moved = boxes if frames == boxes.shape[2] else guides.regions.boxes
-    return replace(guides, regions=replace(guides.regions, boxes=moved), stage=Stage(torch.stack(latents), director.share))
+    return replace(
+        guides, regions=replace(guides.regions, boxes=moved), stage=Stage(torch.stack(latents), director.share, torch.stack(held))
+    )
+
+
+def find_held(hides: np.ndarray, latent_shape: tuple[int, int, int]) -> torch.Tensor:
+    """Which latents `[f, 1, h, w]` lie within subjects that hide so much of the place, `[f, height, width]`."""
+    return F.adaptive_avg_pool2d(torch.from_numpy(hides).float()[:, None], latent_shape[1:]) >= WITHIN
 
 
 def draw_alone(director: Director, draw: Draw, prompt_embeds: torch.Tensor, seeds: list[int]) -> list[Drawn]:
@@ -132,11 +143,14 @@ def choose_take(director: Director, takes: list[Drawn], subject: int) -> Drawn:
     """The take in which a subject was found and is most like itself."""
     if len(takes) == 1:
         return takes[0]
-    likeness = [sum(director.alike(frame, subject) for frame in clip) / len(clip) if found else -1.0 for clip, found in takes]
+    likeness = [sum(director.alike(f, subject) for f in show_cut(found)) / len(clip) if found else -1.0 for clip, found in takes]
     return takes[likeness.index(max(likeness))]
 
 
-def lay_out(drawn: list[Drawn], boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """All subjects in one clip and their boxes `[r, f, 4]` (`set_stage`); the first one's own clip, or its picture f times, if none was found."""
+def lay_out(drawn: list[Drawn], boxes: np.ndarray) -> Laid:
+    """All subjects in one clip, in their boxes `[r, f, 4]` (`set_stage`); the first one's own clip, or its picture f times, if none was found."""
     alone, clip = [own for _, own in drawn], drawn[0][0]
-    return set_stage(alone, boxes) if any(alone) else (clip.repeat(boxes.shape[1] // len(clip), 0), boxes)
+    if any(alone):
+        return set_stage(alone, boxes)
+    whole = clip.repeat(boxes.shape[1] // len(clip), 0)
+    return Laid(whole, boxes, np.zeros(whole.shape[:3]))

@@ -8,7 +8,7 @@ from diffusers import DPMSolverMultistepScheduler
 from vd_core.bases.encode import aside, decode
 from vd_core.bases.stable_diffusion import Base
 from vd_core.generation.denoise import Denoiser, make_scheduler
-from vd_core.generation.guides import Guides, enter
+from vd_core.generation.guides import Guides, Hold, enter, hold_stage
 from vd_core.generation.moves import WIDTH, Moves, move_latents
 from vd_core.generation.pictures import draw_noise
 from vd_core.generation.unet import Unrolled
@@ -47,15 +47,17 @@ def generate_text2video_zero(
     timesteps = scheduler_of(base, num_inference_steps).timesteps
     denoiser = Denoiser(base, net, prompt_embeds, timesteps, guidance_scale, True, fast, guides and guides.regions)
 
-    def denoise(latents: torch.Tensor, first: int, last: int) -> torch.Tensor:
+    def denoise(latents: torch.Tensor, first: int, last: int, hold: Hold | None = None) -> torch.Tensor:
         scheduler = scheduler_of(base, num_inference_steps)
         scheduler.set_begin_index(first)
-        return denoiser.denoise(latents, scheduler, first, last)
+        return denoiser.denoise(latents, scheduler, first, last, hold)
 
     noise = torch.stack([draw_noise(base, seed) for seed in seeds])[:, None]
     stage = guides and guides.stage
     staged = stage is not None and stage.latents.shape[1] == num_frames
-    latents, first = enter(stage, base.noise_scheduler, scheduler_of(base, num_inference_steps), noise, None if staged else start)
+    scheduler = scheduler_of(base, num_inference_steps)
+    latents, first = enter(stage, base.noise_scheduler, scheduler, noise, None if staged else start)
+    hold = hold_stage(stage, base.noise_scheduler, scheduler, noise) if staged else None
     if not staged:
         at_forward = denoise(latents, first, start)  # [b, 1, c, h, w]
         at_warp = denoise(at_forward, start, warp)
@@ -65,7 +67,7 @@ def generate_text2video_zero(
         times = int(timesteps[warp]), int(timesteps[start])
         noised = [add_noise_between(base, own, *times, generator_for("renoise", seed)) for own, seed in zip(warped, seeds, strict=True)]
         latents, first = torch.cat([at_forward, torch.stack(noised)], 1), start
-    latents = denoise(latents, first, num_inference_steps)
+    latents = denoise(latents, first, num_inference_steps, hold)
     with aside(base, net.unet):
         return decode(base, latents.flatten(0, 1)).clamp(-1, 1).unflatten(0, (len(seeds), num_frames))
 

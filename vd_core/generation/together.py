@@ -5,7 +5,7 @@ import torch
 from vd_core.bases.memory import samples_at_once
 from vd_core.bases.stable_diffusion import Base
 from vd_core.generation.denoise import Denoiser, make_scheduler
-from vd_core.generation.guides import Stage, enter
+from vd_core.generation.guides import Stage, enter, hold_stage
 from vd_core.generation.regions import Regions
 from vd_core.generation.unet import unroll
 
@@ -44,6 +44,8 @@ def generate_together(
         own = regions.of(clips) if regions else None
         denoiser = Denoiser(base, net, embeds, scheduler.timesteps, guidance_scale, False, False, own)
         noise = torch.stack([draw_noise(base, seeds[clip]) for clip in clips])[:, None]
-        entered, first = enter(stage and stage.of(clips), base.noise_scheduler, scheduler, noise)
-        latents.append(denoiser.denoise(entered, scheduler, first, num_inference_steps)[:, 0].to(base.dtype))
+        own_stage = stage and stage.of(clips)
+        entered, first = enter(own_stage, base.noise_scheduler, scheduler, noise)
+        hold = hold_stage(own_stage, base.noise_scheduler, scheduler, noise)
+        latents.append(denoiser.denoise(entered, scheduler, first, num_inference_steps, hold)[:, 0].to(base.dtype))
     return torch.cat(latents)

@@ -114,10 +114,11 @@ def act(reference: Reference, cast: Cast, field: np.ndarray, place: str, zoom: f
     return Copy(frames.astype(np.uint8), say_action(reference, list(cast.actors), place))
 
 
-def lay_over(frame: np.ndarray, actor: np.ndarray, foot: np.ndarray, tall: float) -> None:
-    """Lay a cut-out over `frame` in place, `tall` pixels high, the middle of its lower side at `foot` (x, y)."""
+def lay_over(frame: np.ndarray, actor: np.ndarray, foot: np.ndarray, tall: float) -> np.ndarray:
+    """Lay a cut-out over `frame` in place, `tall` pixels high, the middle of its lower side at `foot` (x, y); how far it hides each pixel, `[h, w]`."""
     scale, size = tall / actor.shape[0], frame.shape[1::-1]
     matrix = np.array([[scale, 0, foot[0] - scale * actor.shape[1] / 2], [0, scale, foot[1] - tall]], np.float32)
     alpha = cv2.warpAffine(actor[..., 3].astype(np.float32), matrix, size, flags=cv2.INTER_LINEAR)[..., None] / 255
     colors = cv2.warpAffine(actor[..., :3].astype(np.float32), matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     frame[:] = colors * alpha + frame * (1 - alpha)
+    return alpha[..., 0]

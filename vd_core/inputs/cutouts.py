@@ -10,8 +10,10 @@ Find = Callable[[np.ndarray, str | None], np.ndarray]
 
 MARGIN = 0.06
 """A box is taken wider by this share of the picture's width: shadows and soft edges belong to what it holds."""
-DIFFERS = 25
-"""A channel's difference, 0 to 255, from which a pixel is not its place's."""
+DIFFERS, CERTAIN = 25, 70
+"""A channel's difference, 0 to 255, from which a pixel is not its place's; and from which that is certain, where the place is known."""
+DRAWING = 128
+"""Pixels of the longer side of a picture whose rows repeat, as those of the embedded base do; a larger one is a photograph."""
 
 
 def cover(shape: tuple[int, ...], boxes: np.ndarray) -> np.ndarray:
@@ -52,16 +54,22 @@ def place_behind(clip: np.ndarray, boxes: list[np.ndarray]) -> np.ndarray:
     return fill_rows(*median_behind(clip, boxes))
 
 
-def find_outline(picture: np.ndarray, boxes: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """How far each pixel belongs to what stands in the boxes `[n, 4]`, 0 to 1 `[h, w, 1]`: where it differs from its place, corrected by GrabCut."""
-    mask, differs = np.full(picture.shape[:2], cv2.GC_BGD, np.uint8), np.abs(picture.astype(int) - place).max(-1) > DIFFERS
+def find_outline(picture: np.ndarray, boxes: np.ndarray, place: np.ndarray, known: bool = False) -> np.ndarray:
+    """How far each pixel belongs to what stands in the boxes `[n, 4]`, 0 to 1 `[h, w, 1]`: where it differs from its place, corrected by GrabCut.
+
+    Of a `known` place, and not a guess of its colors, GrabCut does not take what differs most: it takes a thing's stripe for the place if both have one color.
+    """
+    mask, difference = np.full(picture.shape[:2], cv2.GC_BGD, np.uint8), np.abs(picture.astype(int) - place).max(-1)
+    likely = np.where(difference > DIFFERS, cv2.GC_PR_FGD, cv2.GC_PR_BGD)
+    if known:
+        likely[difference > CERTAIN] = cv2.GC_FGD
     for x1, y1, x2, y2 in np.asarray(boxes).round().astype(int):
         inside = np.s_[max(y1 - 1, 0) : y2 + 2, max(x1 - 1, 0) : x2 + 2]
-        mask[inside] = np.where(differs[inside], cv2.GC_PR_FGD, cv2.GC_PR_BGD)
+        mask[inside] = likely[inside]
     if (mask == cv2.GC_PR_FGD).any():
         cv2.setRNGSeed(0)
         cv2.grabCut(np.ascontiguousarray(picture[..., ::-1]), mask, None, np.zeros((1, 65)), np.zeros((1, 65)), 3, cv2.GC_INIT_WITH_MASK)
-    return cv2.GaussianBlur((mask == cv2.GC_PR_FGD).astype(np.float32), (3, 3), 0)[..., None]
+    return cv2.GaussianBlur(np.isin(mask, (cv2.GC_PR_FGD, cv2.GC_FGD)).astype(np.float32), (3, 3), 0)[..., None]
 
 
 def fill_holes(cutout: np.ndarray) -> np.ndarray:
@@ -80,7 +88,8 @@ def cut_box(box: np.ndarray, shape: tuple[int, ...]) -> tuple[int, int, int, int
 
 def cut_out(picture: np.ndarray, box: np.ndarray, place: np.ndarray | None = None) -> np.ndarray:
     """What stands in a box `[4]` of a picture before its `place`, which is else made of the picture's rows: uint8 RGBA as large as `cut_box`."""
-    alpha = find_outline(picture, box[None], empty_place(picture, box[None]) if place is None else place)
+    behind, known = (empty_place(picture, box[None]), False) if place is None else (place, max(picture.shape) <= DRAWING)
+    alpha = find_outline(picture, box[None], behind, known)
     x1, y1, x2, y2 = cut_box(box, picture.shape)
     whole = np.dstack([picture, (255 * alpha).round().astype(np.uint8)])
     return whole[y1:y2, x1:x2]

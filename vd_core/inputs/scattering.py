@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from vd_core.inputs.cutouts import cover, cut_out, fill_holes, fill_rows
+from vd_core.inputs.cutouts import DRAWING, cover, cut_out, fill_holes, fill_rows
 from vd_core.inputs.scenes import Box
 
 SIDE = 0.8
@@ -18,8 +18,6 @@ TRIES = 60
 """Placements that are tried before everything becomes a tenth smaller."""
 MOST_HIDDEN = 0.9
 """A picture whose subject covers more of it has no background to fill its place with."""
-DRAWING = 128
-"""Pixels of the longer side of a picture whose rows repeat, as those of the embedded base do; a larger one is a photograph."""
 COARSE = 32
 """Pixels to which a photograph is reduced to fill its hole: a blur shows nothing that could be learned."""
 

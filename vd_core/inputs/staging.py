@@ -28,6 +28,15 @@ class Alone:
 
 
 @dataclass(frozen=True)
+class Laid:
+    """All subjects in one clip `[f, h, w, 3]`, their `boxes` `[r, f, 4]` in fractions, and how far somebody `hides` the place, 0 to 1 `[f, h, w]`."""
+
+    clip: np.ndarray
+    boxes: np.ndarray
+    hides: np.ndarray
+
+
+@dataclass(frozen=True)
 class Way:
     """How a subject comes onto the stage: its size, in its own sizes, and where its feet (x, y, in pixels) stand, for each frame."""
 
@@ -56,8 +65,8 @@ def find_way(path: np.ndarray, boxes: np.ndarray, shape: tuple[int, ...]) -> Way
     return Way(scales, stands + scales[:, None] * (feet - home))
 
 
-def set_stage(alone: list[Alone | None], boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """All subjects in one clip, each in its own of `boxes` `[r, f, 4]` (fractions), those that stand lower in front; and the boxes, as far as each has gone from its own.
+def set_stage(alone: list[Alone | None], boxes: np.ndarray) -> Laid:
+    """All subjects in one clip, each in its own of `boxes` `[r, f, 4]` (fractions), those that stand lower in front; the boxes have gone as far as each has from its own.
 
     The place is that of the subject that hides least of it. A subject that is None is missing. ValueError if all are.
     """
@@ -66,12 +75,21 @@ def set_stage(alone: list[Alone | None], boxes: np.ndarray) -> tuple[np.ndarray,
         raise ValueError("nobody to be laid anywhere")
     least = min((own for own, _ in there), key=lambda own: (own.path[:, 2:] - own.path[:, :2]).prod(1).mean())
     frames = np.repeat(least.place[None].astype(np.float32), boxes.shape[1], 0)
-    gone = boxes.copy()
+    gone, hides = boxes.copy(), np.zeros(frames.shape[:3])
     for own, i in sorted(there, key=lambda pair: boxes[pair[1], 0, 3]):
         way = find_way(own.path, boxes[i], frames.shape[1:])
-        walk(frames, own, way)
+        hides = np.maximum(hides, walk(frames, own, way))
         gone[i] = follow(boxes[i], way, frames.shape[1:])
-    return frames.round().astype(np.uint8), gone
+    return Laid(frames.round().astype(np.uint8), gone, hides)
+
+
+def show_cut(own: Alone) -> np.ndarray:
+    """A subject's clip as its cut-outs show it: each before the place that was found behind it."""
+    frames = np.repeat(own.place[None].astype(np.float32), len(own.clip), 0)
+    for frame, actor, box in zip(frames, cut_all(own), own.path, strict=True):
+        left, _, right, bottom = cut_box(box, own.clip.shape[1:])
+        lay_over(frame, actor, np.array([(left + right) / 2, bottom]), actor.shape[0])
+    return frames.round().astype(np.uint8)
 
 
 def cut_all(own: Alone) -> list[np.ndarray]:
@@ -82,14 +100,15 @@ def cut_all(own: Alone) -> list[np.ndarray]:
     return [actors[whole[np.abs(whole - f).argmin()]] for f in range(len(actors))]
 
 
-def walk(frames: np.ndarray, own: Alone, way: Way) -> None:
-    """Lay a subject over `frames` in place."""
-    actors = cut_all(own)
+def walk(frames: np.ndarray, own: Alone, way: Way) -> np.ndarray:
+    """Lay a subject over `frames` in place; how far it hides each of their pixels, `[f, h, w]`."""
+    actors, hides = cut_all(own), []
     for f, (frame, scale, foot) in enumerate(zip(frames, way.scales, way.feet, strict=True)):
         actor, box = actors[min(f, len(actors) - 1)], own.path[min(f, len(actors) - 1)]
         left, _, right, bottom = cut_box(box, own.clip.shape[1:])
         more = np.array([(left + right - box[0] - box[2]) / 2, bottom - box[3]])  # a cut-out is a little larger than its box
-        lay_over(frame, actor, foot + scale * more, scale * actor.shape[0])
+        hides.append(lay_over(frame, actor, foot + scale * more, scale * actor.shape[0]))
+    return np.stack(hides)
 
 
 def follow(boxes: np.ndarray, way: Way, shape: tuple[int, ...]) -> np.ndarray:
