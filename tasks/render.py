@@ -1,7 +1,6 @@
 """mix, swap → runs/<combination>/render: the frames of a video a prompt and generator, the best of some seeds, and one contact sheet."""
 
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from vd_core.files import write_json
 from vd_core.generation.customised import Generate, customise_animatediff, customise_text2video_zero
 from vd_core.generation.guides import Guides, build_guides
 from vd_core.generation.layouts import place_automatically
-from vd_core.generation.staging import draw_clip_with, draw_picture_with, draw_still_with, embed_alone, set_stages
+from vd_core.generation.staging import cast_alone, draw_clip_with, draw_picture_with, draw_still_with, set_stages
 from vd_core.inputs.clip_motion import ClipMotion
 from vd_core.inputs.clips import save_frames
 from vd_core.inputs.pictures import contact_sheet, to_pictures
@@ -83,7 +82,9 @@ def draw_clips(
     prompt_embeds = embed_prompts(base, [whole_prompt(subjects, scene) for scene in scenes])
     guides = guide(generator, base, subjects, scenes, motion, section)
     if section.regions.staged:
-        guides = replace(guides, alone=embed_alone(base, subjects, scenes))
+        clips_of_events = generator == "animatediff" and not leads(motion)  # Text2Video-Zero moves one picture, and what is led is one
+        layout = place_automatically(len(subjects), 0, section.regions.most_in_a_row) if clips_of_events else None
+        guides = cast_alone(base, subjects, scenes, guides, layout)
         generate = set_up(name, generator, base, generate, subjects, motion, section)
     base.let_go("text_encoder")
     seeds = [seed_for("clip", generator, section.seed, i, k) for i in range(len(scenes)) for k in range(tries)]

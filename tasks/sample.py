@@ -21,7 +21,7 @@ from vd_core.files import sha256_of, write_json
 from vd_core.generation.guides import Guides, build_guides
 from vd_core.generation.layouts import count_layouts, place_automatically
 from vd_core.generation.pictures import generate_latents, show
-from vd_core.generation.staging import draw_picture_with, embed_alone, set_stages
+from vd_core.generation.staging import cast_alone, draw_picture_with, set_stages
 from vd_core.inputs.captioned import captioned_sheet
 from vd_core.inputs.prompts import plain_prompt, scene_prompt
 from vd_core.inputs.scenes import Scene
@@ -76,7 +76,7 @@ def guide_candidates(base: Base, subjects: list[Subject], places: list[str], sec
     scenes = [Scene(place, {s.name: "" for s in subjects}, None, False, ()) for place in places]
     boxes = [place_automatically(count, r % layouts, chosen.most_in_a_row) for r in rounds]
     guides = build_guides(base, subjects, scenes, boxes, 1, chosen.repeat)
-    return replace(guides, alone=embed_alone(base, subjects, scenes)) if chosen.staged else guides
+    return cast_alone(base, subjects, scenes, guides) if chosen.staged else guides
 
 
 def draw_candidates(

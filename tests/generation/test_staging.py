@@ -11,18 +11,19 @@ from vd_core.bases.stable_diffusion import Base
 from vd_core.generation import animatediff, text2video_zero
 from vd_core.generation.animatediff import build_animatediff, generate_animatediff
 from vd_core.generation.denoise import make_scheduler
-from vd_core.generation.guides import Guides, Stage, build_guides, enter
+from vd_core.generation.guides import Guides, Solos, Stage, build_guides, enter
 from vd_core.generation.layouts import place_automatically
 from vd_core.generation.pictures import generate_latents
 from vd_core.generation.staging import (
     Director,
+    cast_alone,
     draw_alone,
     draw_clip_with,
     draw_picture_with,
     draw_still_with,
-    embed_alone,
     find_held,
     lay_out,
+    lay_out_events,
     set_stages,
 )
 from vd_core.generation.text2video_zero import generate_text2video_zero
@@ -50,7 +51,7 @@ def find_nothing(picture: np.ndarray, noun: str | None) -> np.ndarray:
 
 def guides_of(base: Base, frames: int, clips: int = 1) -> Guides:
     boxes = [place_automatically(2)] * clips
-    return replace(build_guides(base, SUBJECTS, [SCENE] * clips, boxes, frames, False), alone=embed_alone(base, SUBJECTS, [SCENE] * clips))
+    return cast_alone(base, SUBJECTS, [SCENE] * clips, build_guides(base, SUBJECTS, [SCENE] * clips, boxes, frames, False))
 
 
 @on_one_base
@@ -190,7 +191,7 @@ def test_both_generators_draw_on_from_it(base: Base) -> None:
 
     way = {"dog": [[0, 0.2, 0.5, 1], [0.2, 0.2, 0.7, 1]], "cat": [[0.5, 0.2, 1, 1]]}
     leading = read_scene({"scene": "in the snow", "subjects": {"dog": "", "cat": ""}, "layout": way})
-    led = replace(build_guides(base, SUBJECTS, [leading], [[]], frames, False), alone=embed_alone(base, SUBJECTS, [leading]))
+    led = cast_alone(base, SUBJECTS, [leading], build_guides(base, SUBJECTS, [leading], [[]], frames, False))
     for generate, draw, staged in ((animate, draw_clip_with(animate), frames), (shift, draw_picture_with(base, SAMPLING), 1)):
         plain = guides_of(base, frames)
         for find in (find_middle, find_nothing):
@@ -217,7 +218,7 @@ def test_text2video_zero_draws_every_frame_of_a_stage_on_from_one_noise(base: Ba
         scene = read_scene({"scene": "in the snow", "subjects": {"dog": "", "cat": ""}, "layout": {"dog": way, "cat": [0.5, 0.2, 1, 1]}})
         guides = build_guides(base, SUBJECTS, [scene], [[]], frames, False, (12.0, 12.0), held=True)
         assert guides.moves == [None] and not guides.carry
-        alone = replace(guides, alone=embed_alone(base, SUBJECTS, [scene]))
+        alone = cast_alone(base, SUBJECTS, [scene], guides)
         staged = set_stages(base, Director(find_middle, SUBJECTS, 0.4, held=True), draw_picture_with(base, SAMPLING), alone, [7])
         return generate_text2video_zero(base, net, embeds, [7], frames, 8, 3.0, (12.0, 12.0), 6, 4, False, guides=staged)[0]
 
@@ -225,3 +226,40 @@ def test_text2video_zero_draws_every_frame_of_a_stage_on_from_one_noise(base: Ba
     torch.testing.assert_close(stays, stays[:1].expand_as(stays), atol=1e-4, rtol=0)
     torch.testing.assert_close(goes[0], stays[0], atol=1e-4, rtol=0)
     assert float((goes[2] - goes[0]).abs().max()) > 1e-2
+
+
+@on_one_base
+@torch.no_grad()
+def test_in_events_each_subject_is_drawn_alone_at_each_place(base: Base) -> None:
+    """From the same seed, so that it stays itself; each event has its own frames, and the regions of the events stay as they were."""
+    scene, frames = read_scene({"from": "are jumping in the forest", "to": "on the beach"}), 4
+    plain = build_guides(base, SUBJECTS, [scene], [place_automatically(2)], frames, False)
+    assert cast_alone(base, SUBJECTS, [scene], plain).alone == [None]
+    guides = cast_alone(base, SUBJECTS, [scene], plain, place_automatically(2))
+    said = ["a sks dog is jumping in the forest", "a krk cat is jumping in the forest", "a sks dog on the beach", "a krk cat on the beach"]
+    assert guides.alone is not None and guides.alone[0] is not None and guides.alone[0].starts == [0, 2]
+    torch.testing.assert_close(guides.alone[0].embeds, embed_prompts(base, said))
+    asked: list[list[int]] = []
+
+    def draw(prompt_embeds: torch.Tensor, seeds: list[int]) -> torch.Tensor:
+        asked.append(seeds)
+        return torch.arange(16.0)[:, None, None, None].expand(16, 3, 16, 16).unflatten(0, (4, 4)) / 16
+
+    staged = set_stages(base, Director(find_middle, SUBJECTS, 0.4), draw, guides, [7])
+    assert asked[0][:2] == asked[0][2:] and asked[0][0] != asked[0][1]
+    assert staged.stage is not None and staged.regions is not None and plain.regions is not None
+    assert staged.stage.latents.shape[:2] == (1, frames) and torch.equal(staged.regions.boxes, plain.regions.boxes)
+
+
+def test_each_event_has_its_own_frames_of_what_was_drawn() -> None:
+    def drawn(level: int) -> tuple:
+        clip = np.stack([np.full((32, 32, 3), level + f, np.uint8) for f in range(4)])
+        return clip, see_alone(clip, [np.array([[8.0, 8, 24, 24]])] * 4)
+
+    solos = Solos(torch.zeros(3, 1, 1), torch.tensor([[[0.0, 0.2, 0.5, 1]] * 4]), [0, 1])
+    laid = lay_out_events([[drawn(100)], [drawn(200)]], solos, False)
+    assert laid.clip[:, 0, 0, 0].tolist() == pytest.approx([101.5, 201.5, 201.5, 201.5], abs=1)  # the median behind it
+    assert laid.boxes.shape == (1, 4, 4) and laid.hides.shape == (4, 32, 32)
+    pictures = [[(clip[:1], see_alone(clip[:1], [np.array([[8.0, 8, 24, 24]])]))] for clip, _ in (drawn(100), drawn(200))]
+    assert lay_out_events(pictures, solos, True).clip[:, 0, 0, 0].tolist() == [100, 200, 200, 200]
+    assert lay_out_events(pictures, solos, False).clip[:, 0, 0, 0].tolist() == [100]

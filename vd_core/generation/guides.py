@@ -35,16 +35,27 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Solos:
+    """What a clip's r subjects are asked for with when each is drawn alone: in each of its e events, which begin at the frames `starts`.
+
+    `embeds` `[1 + e r, length, width]` are the empty prompt's and theirs, event by event; `boxes` `[r, f, 4]` are where they stand in the clip.
+    """
+
+    embeds: torch.Tensor
+    boxes: torch.Tensor
+    starts: list[int]
+
+
+@dataclass(frozen=True)
 class Guides:
     """Of n clips: their regions, if any has some, and each clip's moves; None: the plain motion field. Only Text2Video-Zero has moves.
 
-    `alone` are the embeddings `[1 + r, length, width]` of the empty prompt and of each clip's subjects, if these are to be drawn alone first; `stage` is
-    what comes of that (`vd_core.generation.staging`).
+    `alone` has each clip's subjects, if these are to be drawn alone first; `stage` is what comes of that (`vd_core.generation.staging`).
     """
 
     regions: Regions | None
     moves: list[Moves | None]
-    alone: list[torch.Tensor | None] | None = None
+    alone: list[Solos | None] | None = None
     stage: Stage | None = None
 
     @property

@@ -14,12 +14,12 @@ from PIL import Image
 from vd_core.bases.encode import decode, embed_prompts
 from vd_core.bases.latents import encode_pictures
 from vd_core.bases.stable_diffusion import Base
-from vd_core.generation.guides import Guides, Stage
+from vd_core.generation.guides import Guides, Solos, Stage
 from vd_core.generation.pictures import generate_latents
 from vd_core.generation.together import batch_of_pictures
 from vd_core.inputs.cutouts import Find
 from vd_core.inputs.pictures import to_pictures
-from vd_core.inputs.scenes import Scene, part_prompts
+from vd_core.inputs.scenes import Box, Scene, alone_prompts, event_starts
 from vd_core.inputs.staging import Alone, Laid, see_alone, set_stage, show_cut
 from vd_core.inputs.subjects import Subject
 from vd_core.seeds import seed_for
@@ -84,31 +84,38 @@ def draw_still_with(base: Base, generate: Callable[..., torch.Tensor]) -> Draw:
     return draw
 
 
-def embed_alone(base: Base, subjects: list[Subject], scenes: list[Scene]) -> list[torch.Tensor | None]:
-    """The embeddings `[1 + r, length, width]` of the empty prompt and of each subject's own in its scene, for `Guides.alone`; None for a scene without regions."""
-    return [embed_prompts(base, list(part_prompts(subjects, scene, repeat=False).values())) if scene.actions else None for scene in scenes]
+def cast_alone(base: Base, subjects: list[Subject], scenes: list[Scene], guides: Guides, layout: list[Box] | None = None) -> Guides:
+    """The guides of the clips of `scenes`, with what each subject is asked for with alone; those of scenes with events too if there is a `layout` for them."""
+    if guides.regions is None:
+        return guides
+    boxes, alone = guides.regions.boxes, []
+    for i, scene in enumerate(scenes):
+        prompts = alone_prompts(subjects, scene) if scene.actions or layout else []
+        own = boxes[i] if scene.actions else torch.tensor(layout)[:, None].expand(-1, boxes.shape[2], -1).to(boxes) if layout else None
+        starts = event_starts(scene, boxes.shape[2])
+        alone.append(Solos(embed_prompts(base, prompts), own, starts) if prompts and own is not None else None)
+    return replace(guides, alone=alone)
 
 
 def set_stages(base: Base, director: Director, draw: Draw, guides: Guides, seeds: list[int]) -> Guides:
     """The guides of clips, one a seed, each with its own stage; unchanged if one has nobody to be drawn alone. Who walks out of a box takes it along."""
     if guides.regions is None or not (alone := [own for own in guides.alone or () if own is not None]) or len(alone) < len(seeds):
         return guides
-    boxes, latents, held, count = guides.regions.boxes.clone(), [], [], len(director.subjects)
-    own_seeds = [seed_for("alone", seed, k) for seed in seeds for k in range(count)]
-    texts = torch.cat([alone[0][:1], *(own[1:] for own in alone)])
-    drawn = draw_alone(director, draw, texts, own_seeds)
-    frames = boxes.shape[2] if director.held else len(drawn[0][0])
-    for i in range(len(seeds)):
-        own = drawn[i * count : (i + 1) * count]
-        laid = lay_out(own, boxes[i, :, :frames].cpu().numpy())
-        boxes[i, :, :frames] = torch.from_numpy(laid.boxes).to(boxes)
+    count, clips = len(director.subjects), [(own, seed) for own, seed in zip(alone, seeds, strict=True)]
+    own_seeds = [seed_for("alone", seed, k) for own, seed in clips for _ in own.starts for k in range(count)]
+    texts = torch.cat([alone[0].embeds[:1], *(own.embeds[1:] for own in alone)])
+    drawn = iter(draw_alone(director, draw, texts, own_seeds))
+    boxes, latents, held = guides.regions.boxes.clone(), [], []
+    for i, own in enumerate(alone):
+        laid = lay_out_events([[next(drawn) for _ in range(count)] for _ in own.starts], own, director.held)
         latents.append(encode_pictures(base.vae, [Image.fromarray(frame) for frame in laid.clip], None).mean)
         held.append(find_held(laid.hides, base.latent_shape).to(base.device))
+        if len(own.starts) == 1 and len(laid.clip) == boxes.shape[2]:
+            boxes[i] = torch.from_numpy(laid.boxes).to(boxes)
     if base.low_vram:
         base.let_go("vae")  # the U-Net needs its room
-    moved = boxes if frames == boxes.shape[2] else guides.regions.boxes
     return replace(
-        guides, regions=replace(guides.regions, boxes=moved), stage=Stage(torch.stack(latents), director.share, torch.stack(held))
+        guides, regions=replace(guides.regions, boxes=boxes), stage=Stage(torch.stack(latents), director.share, torch.stack(held))
     )
 
 
@@ -145,6 +152,25 @@ def choose_take(director: Director, takes: list[Drawn], subject: int) -> Drawn:
         return takes[0]
     likeness = [sum(director.alike(f, subject) for f in show_cut(found)) / len(clip) if found else -1.0 for clip, found in takes]
     return takes[likeness.index(max(likeness))]
+
+
+def lay_out_events(drawn: list[list[Drawn]], solos: Solos, held: bool) -> Laid:
+    """A clip of all subjects, event after event; of pictures that are not `held` its first frame alone."""
+    boxes = solos.boxes.cpu().numpy()
+    frames = boxes.shape[1] if held else len(drawn[0][0][0])
+    starts = [start for start in solos.starts if start < frames]
+    parts = [slice(start, end) for start, end in zip(starts, [*starts[1:], frames], strict=True)]
+    laid = [lay_out([cut_part(one, part) for one in own], boxes[:, part]) for own, part in zip(drawn, parts, strict=False)]
+    clip, gone, hides = zip(*((own.clip, own.boxes, own.hides) for own in laid), strict=True)
+    return Laid(np.concatenate(clip), np.concatenate(gone, 1), np.concatenate(hides))
+
+
+def cut_part(drawn: Drawn, part: slice) -> Drawn:
+    """Some frames of what was drawn of a subject; a picture lasts."""
+    clip, alone = drawn
+    if len(clip) == 1:
+        return drawn
+    return clip[part], alone and replace(alone, clip=alone.clip[part], path=alone.path[part])
 
 
 def lay_out(drawn: list[Drawn], boxes: np.ndarray) -> Laid:

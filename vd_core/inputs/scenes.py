@@ -129,6 +129,17 @@ def part_prompts(subjects: list[Subject], scene: Scene, repeat: bool) -> dict[st
     return regions | {str(start): scene_prompt(subjects, text) for start, text in scene.events[1:]}
 
 
+def alone_prompts(subjects: list[Subject], scene: Scene) -> list[str]:
+    """What each subject is asked for with alone: in its own action, or in each event in turn; none of a scene that has neither."""
+    if scene.actions:
+        return list(part_prompts(subjects, scene, repeat=False).values())
+    return [
+        join(s.instance_prompt, text.replace("are ", "is ", 1) if text.startswith("are ") else text)
+        for _, text in scene.events
+        for s in subjects
+    ]
+
+
 def spoken_prompt(subjects: list[Subject], scene: Scene) -> str:
     """The whole of a scene in words: "a sks dog is jumping, a krk cat is spinning in the snow"; events one after the other."""
     if scene.actions:

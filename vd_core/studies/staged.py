@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 
 from vd_core.bases.stable_diffusion import Base
 from vd_core.generation.guides import Guides
-from vd_core.generation.staging import Director, Draw, embed_alone, set_stages
+from vd_core.generation.layouts import place_automatically
+from vd_core.generation.staging import Director, Draw, cast_alone, set_stages
 from vd_core.inputs.scenes import Scene
 from vd_core.inputs.subjects import Subject
 from vd_core.metrics.fidelity import SubjectReference
@@ -48,4 +49,4 @@ def stage_scenes(
     """The guides of scenes, one a seed, with their stages."""
     subjects = players.subjects
     director = Director(find_with(jury.judges), subjects, STAGED, takes, alike_with(jury.judges, players.known), held)
-    return set_stages(base, director, draw, replace(guides, alone=embed_alone(base, subjects, scenes)), seeds)
+    return set_stages(base, director, draw, cast_alone(base, subjects, scenes, guides, place_automatically(len(subjects))), seeds)
