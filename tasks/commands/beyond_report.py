@@ -22,10 +22,11 @@ GOALS = {
     "own_action": 0.75,
     "own_attribute": 0.75,
     "event_order": 0.9,
+    "event_steadier": -0.05,
     "long_drift": 0.95,
     "zero_motion": 0.8,
 }
-BY_ALONE = ("own_action", "zero_motion")
+BY_ALONE = ("own_action", "own_attribute", "event_order", "event_steadier", "zero_motion")
 """Figures of pairs for which subjects drawn alone first are what goes beyond; for the others regions, events and the clip's motion, as toys that stand in no study said."""
 Found = dict[str, dict[str, list[list[float]]]]
 """Each figure's values by arm, a list a combination."""
@@ -48,6 +49,8 @@ def collect(found: dict[str, dict[str, dict[str, Rows]]], plan: Plan) -> Found:
         for kind, arms in found[name].items():
             for arm, rows in arms.items():
                 figures.setdefault(kind, {}).setdefault(arm, []).append([r[kind] for r in rows])
+                if all("steadier" in r for r in rows):
+                    figures.setdefault("event_steadier", {}).setdefault(arm, []).append([r["steadier"] for r in rows])
     return figures
 
 

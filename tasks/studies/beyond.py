@@ -29,8 +29,8 @@ PLAIN, PLACED, ALONE = "plain", "regions", "each drawn alone first"
 CEILINGS = ("known colors, not finetuned", "the world's drawings")
 ARMS_OF_PAIRS = {PLAIN: ARMS[PLAIN], PLACED: Arm("strips", True, True), ALONE: ARMS[ALONE]}
 """What pictures and clips of pairs compare: VideoDreamer's own finetuning, said in one sentence; with regions, events and the clip's motion; and from subjects drawn alone first."""
-WITH_ALONE = ("own_action", "own_attribute", "zero_motion")
-"""Figures of pairs that the last arm is measured for: events have no regions, and 64 frames are drawn three times."""
+WITH_ALONE = ("own_action", "own_attribute", "event_order", "zero_motion")
+"""Figures of pairs that the last arm is measured for: of 64 frames it would be drawn three times."""
 OF_PAIRS: dict[str, Callable[..., Rows]] = {
     "own_action": run_actions,
     "own_attribute": run_attributes,

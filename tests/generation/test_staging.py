@@ -28,7 +28,7 @@ from vd_core.generation.staging import (
 )
 from vd_core.generation.text2video_zero import generate_text2video_zero
 from vd_core.generation.unet import unroll
-from vd_core.inputs.scenes import read_scene
+from vd_core.inputs.scenes import Said, own_words, read_scene
 from vd_core.inputs.staging import see_alone
 from vd_core.inputs.subjects import Subject
 from vd_core.settings import Sampling
@@ -102,7 +102,7 @@ def test_who_is_not_found_is_drawn_again() -> None:
         return find_middle(picture, noun) if noun == "dog" or (noun == "cat" and len(calls) == 2) else find_nothing(picture, noun)
 
     three = [*SUBJECTS, Subject("bear", "bear", "slk", None)]
-    drawn = draw_alone(Director(find, three, 0.3), draw, torch.arange(4.0)[:, None, None], [1, 2, 3])
+    drawn = draw_alone(Director(find, three, 0.3), draw, torch.arange(4.0)[:, None, None], [1, 2, 3], [None] * 3)
     assert [own is not None for _, own in drawn] == [True, True, False]
     assert [len(seeds) for seeds in calls] == [3, 2, 1] and len({seed for seeds in calls for seed in seeds}) == 6
 
@@ -118,12 +118,24 @@ def test_the_take_most_like_its_subject_is_kept() -> None:
     def find(picture: np.ndarray, noun: str | None) -> np.ndarray:
         return find_nothing(picture, noun) if picture.max() > 240 and noun == "cat" else find_middle(picture, noun)
 
-    def levels(director: Director) -> list[list[float]]:
-        drawn = draw_alone(director, draw, torch.arange(3.0)[:, None, None], [1, 2])
+    def levels(director: Director, said: list | None = None) -> list[list[float]]:
+        drawn = draw_alone(director, draw, torch.arange(3.0)[:, None, None], [1, 2], said or [None, None])
         assert all(found is not None and np.array_equal(found.clip, clip) for clip, found in drawn)
         return [[round(float(frame.mean()) / 127.5 - 1, 1) for frame in clip] for clip, _ in drawn]
 
-    assert levels(Director(find, SUBJECTS, 0.3, 3, lambda frame, subject: float(frame.mean()))) == [[0.9, 1.0], [0.6, 0.7]]
+    def brightest(frame: np.ndarray, subject: int) -> float:
+        return float(frame.mean())
+
+    def darkest(frame: np.ndarray, said: Said) -> float:
+        return -float(frame.mean()) if said == ("a dog with a hat", "a dog") else 1 / 0
+
+    assert levels(Director(find, SUBJECTS, 0.3, 3, brightest)) == [[0.9, 1.0], [0.6, 0.7]]
+    said = [("a dog with a hat", "a dog"), None]
+    assert levels(Director(find, SUBJECTS, 0.3, 3, brightest, darkest), said) == [[0.6, 0.7], [0.6, 0.7]]
+
+
+def test_what_is_said_of_a_subject_alone_is_its_own_action() -> None:
+    assert own_words(SUBJECTS, SCENE) == [("a dog is jumping in the snow", "a dog in the snow"), None]
 
 
 def test_a_held_picture_lasts_and_goes_with_its_box() -> None:
@@ -239,6 +251,7 @@ def test_in_events_each_subject_is_drawn_alone_at_each_place(base: Base) -> None
     said = ["a sks dog is jumping in the forest", "a krk cat is jumping in the forest", "a sks dog on the beach", "a krk cat on the beach"]
     assert guides.alone is not None and guides.alone[0] is not None and guides.alone[0].starts == [0, 2]
     torch.testing.assert_close(guides.alone[0].embeds, embed_prompts(base, said))
+    assert guides.alone[0].said == [None] * 4
     asked: list[list[int]] = []
 
     def draw(prompt_embeds: torch.Tensor, seeds: list[int]) -> torch.Tensor:
@@ -256,7 +269,7 @@ def test_each_event_has_its_own_frames_of_what_was_drawn() -> None:
         clip = np.stack([np.full((32, 32, 3), level + f, np.uint8) for f in range(4)])
         return clip, see_alone(clip, [np.array([[8.0, 8, 24, 24]])] * 4)
 
-    solos = Solos(torch.zeros(3, 1, 1), torch.tensor([[[0.0, 0.2, 0.5, 1]] * 4]), [0, 1])
+    solos = Solos(torch.zeros(3, 1, 1), [None] * 2, torch.tensor([[[0.0, 0.2, 0.5, 1]] * 4]), [0, 1])
     laid = lay_out_events([[drawn(100)], [drawn(200)]], solos, False)
     assert laid.clip[:, 0, 0, 0].tolist() == pytest.approx([101.5, 201.5, 201.5, 201.5], abs=1)  # the median behind it
     assert laid.boxes.shape == (1, 4, 4) and laid.hides.shape == (4, 32, 32)

@@ -18,10 +18,11 @@ from tests.helpers.imports import ROOT
 from tests.helpers.training import make_settings
 from vd_core.customisation.weights import LORA_FILE
 from vd_core.inputs.pictures import contact_sheet
+from vd_core.metrics.find_subject import shows_with
 from vd_core.settings import Sampling
 from vd_core.studies.beyond import ARMS, draw_truth, finetune, load_plan, read_crowd, run_crowd
 from vd_core.studies.beyond_attributes import choose_wearers, read_drawn_attributes, read_wearers, run_attributes
-from vd_core.studies.beyond_clips import in_order, run_actions, run_long, run_zero_motion
+from vd_core.studies.beyond_clips import in_order, run_actions, run_long, run_zero_motion, steadiness
 from vd_core.studies.beyond_drawn import read_drawn_actions, read_drawn_events
 from vd_core.studies.beyond_picks import refinetune
 from vd_core.studies.toys import Jury, load_jury
@@ -66,6 +67,27 @@ def test_the_order_of_events_is_read_from_both_halves(jury: Jury) -> None:
     assert in_order(jury, clip, "in the forest", "on the beach")
     assert not in_order(jury, clip.flip(0), "in the forest", "on the beach")
     assert not in_order(jury, torch.stack([frame("forest")] * 16), "in the forest", "on the beach")
+
+
+def test_a_picture_shows_what_is_said_of_its_toy_alone(jury: Jury) -> None:
+    """As the base's CLIP has it: of scarves it is sure."""
+    shows, gains = shows_with(jury.judges), []
+    for kind in ("cat", "robot", "bear", "dog"):
+        toy = Toy(kind, "green", "white", "spotted", x=0.5, ground=0.88, size=0.55)
+        worn, none = (draw_scene(Scene((replace(toy, accessory=a),), "beach", seed=4))[0] for a in ("scarf", None))
+        said = (f"a {kind} with a scarf on the beach", f"a {kind} on the beach")
+        gains.append(shows(worn, said) - shows(none, said))
+    assert min(gains) > 0
+
+
+def test_the_consistency_of_events_is_that_within_each(jury: Jury) -> None:
+    def clip(places: list[str]) -> torch.Tensor:
+        toy = Toy("cat", "red", "pink", "plain", x=0.5, ground=0.85, size=0.4)
+        return torch.stack([torch.from_numpy(draw_scene(Scene((toy,), p, seed=4))[0]).permute(2, 0, 1) / 255 for p in places])
+
+    turns, mixed = clip(["forest"] * 8 + ["beach"] * 8), clip(["forest", "beach"] * 8)
+    assert steadiness(jury, turns) == pytest.approx(1, abs=1e-4)
+    assert steadiness(jury, mixed) < 0.95
 
 
 def test_the_ceilings_of_drawings_are_high_and_of_others_attributes_low(jury: Jury) -> None:
@@ -116,14 +138,18 @@ def test_the_report_names_the_best_arm_and_plain() -> None:
         arm: [{"bound": v, "present": 1.0, "binding": v, "fidelity": v}] * 4
         for arm, v in zip(ARMS, (0.25, 0.5, 0.5, 0.75, 1.0, 0.5), strict=True)
     }
-    pair = {kind: {"plain": [{kind: 0.0}] * 2, PLACED: [{kind: 0.75}] * 2, ALONE: [{kind: 0.9}] * 2} for kind in OF_PAIRS}
+    values = {"plain": 0.0, PLACED: 0.75, ALONE: 0.9}
+    pair = {
+        kind: {arm: [{kind: v, "steadier": -v} if kind == "event_order" else {kind: v}] * 2 for arm, v in values.items()}
+        for kind in OF_PAIRS
+    }
     found = {name: {"crowd": crowd} for name in plan.crowds} | dict.fromkeys(plan.pairs, pair)
     report = build_report(collect(found, plan))
     assert set(GOALS) <= set(report)
     four = report["four_bound"]
     assert (four["value"], four["plain"]["value"], four["goal"], four["n"], four["samples"]) == (1.0, 0.25, 0.5, 3, 12)
     assert report["own_action"]["value"] == 0.9 and report["own_action"]["plain"]["value"] == 0.0
-    assert report["event_order"]["value"] == 0.75
+    assert report["event_order"]["value"] == 0.9 and report["event_steadier"]["value"] == -0.9 and report["long_drift"]["value"] == 0.75
 
 
 def test_one_arm_measured_anew_leaves_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from vd_core.bases.stable_diffusion import Base
 from vd_core.generation.moves import Moves, carry_boxes, center_paths, make_room, moves_of_boxes, moves_of_clip
 from vd_core.generation.regions import WHOLE, Regions, build_regions, find_boxes
 from vd_core.inputs.clip_motion import ClipMotion
-from vd_core.inputs.scenes import Box, Scene
+from vd_core.inputs.scenes import Box, Said, Scene
 from vd_core.inputs.subjects import Subject
 
 Scheduler = DDIMScheduler | DPMSolverMultistepScheduler
@@ -38,10 +38,12 @@ class Stage:
 class Solos:
     """What a clip's r subjects are asked for with when each is drawn alone: in each of its e events, which begin at the frames `starts`.
 
-    `embeds` `[1 + e r, length, width]` are the empty prompt's and theirs, event by event; `boxes` `[r, f, 4]` are where they stand in the clip.
+    `embeds` `[1 + e r, length, width]` are the empty prompt's and theirs, event by event, `said` what each says of its subject alone; `boxes` `[r, f, 4]` are
+    where they stand in the clip.
     """
 
     embeds: torch.Tensor
+    said: list[Said | None]
     boxes: torch.Tensor
     starts: list[int]
 

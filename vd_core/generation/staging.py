@@ -19,7 +19,7 @@ from vd_core.generation.pictures import generate_latents
 from vd_core.generation.together import batch_of_pictures
 from vd_core.inputs.cutouts import Find
 from vd_core.inputs.pictures import to_pictures
-from vd_core.inputs.scenes import Box, Scene, alone_prompts, event_starts
+from vd_core.inputs.scenes import Box, Said, Scene, alone_prompts, event_starts, own_words
 from vd_core.inputs.staging import Alone, Laid, see_alone, set_stage, show_cut
 from vd_core.inputs.subjects import Subject
 from vd_core.seeds import seed_for
@@ -38,8 +38,17 @@ Alike = Callable[[np.ndarray, int], float]
 """(a frame, the number of a subject): how much like its given pictures the subject is that it shows."""
 
 
+Shows = Callable[[np.ndarray, Said], float]
+"""(a frame, what is said of a subject alone): how much of that the frame shows."""
+
+
 def like_any(frame: np.ndarray, subject: int) -> float:
     """Nobody looks: all are alike."""
+    return 0.0
+
+
+def shows_all(frame: np.ndarray, said: Said) -> float:
+    """Nobody looks: all show it."""
     return 0.0
 
 
@@ -47,8 +56,9 @@ def like_any(frame: np.ndarray, subject: int) -> float:
 class Director:
     """Who finds the subjects in what was drawn, and the `share` of the steps in which all are drawn together.
 
-    Each subject is drawn alone in so many `takes`; the one whose cut-out is most `alike` is kept, the first of equal ones. `held`: it is drawn in a picture, which lasts
-    for the whole clip: its box moves it, and nothing else.
+    Each subject is drawn alone in so many `takes`; the one whose cut-out is most `alike` is kept, the first of equal ones. Where something is said of it alone ("with
+    a hat") that half of the takes is looked at which `shows` it best: most alike would be the one without. `held`: it is drawn in a picture, which lasts for the
+    whole clip: its box moves it, and nothing else.
     """
 
     find: Find
@@ -56,6 +66,7 @@ class Director:
     share: float
     takes: int = 1
     alike: Alike = like_any
+    shows: Shows = shows_all
     held: bool = False
 
 
@@ -93,7 +104,7 @@ def cast_alone(base: Base, subjects: list[Subject], scenes: list[Scene], guides:
         prompts = alone_prompts(subjects, scene) if scene.actions or layout else []
         own = boxes[i] if scene.actions else torch.tensor(layout)[:, None].expand(-1, boxes.shape[2], -1).to(boxes) if layout else None
         starts = event_starts(scene, boxes.shape[2])
-        alone.append(Solos(embed_prompts(base, prompts), own, starts) if prompts and own is not None else None)
+        alone.append(Solos(embed_prompts(base, prompts), own_words(subjects, scene), own, starts) if prompts and own is not None else None)
     return replace(guides, alone=alone)
 
 
@@ -104,7 +115,8 @@ def set_stages(base: Base, director: Director, draw: Draw, guides: Guides, seeds
     count, clips = len(director.subjects), [(own, seed) for own, seed in zip(alone, seeds, strict=True)]
     own_seeds = [seed_for("alone", seed, k) for own, seed in clips for _ in own.starts for k in range(count)]
     texts = torch.cat([alone[0].embeds[:1], *(own.embeds[1:] for own in alone)])
-    drawn = iter(draw_alone(director, draw, texts, own_seeds))
+    said = [words for own in alone for words in own.said]
+    drawn = iter(draw_alone(director, draw, texts, own_seeds, said))
     boxes, latents, held = guides.regions.boxes.clone(), [], []
     for i, own in enumerate(alone):
         laid = lay_out_events([[next(drawn) for _ in range(count)] for _ in own.starts], own, director.held)
@@ -124,7 +136,7 @@ def find_held(hides: np.ndarray, latent_shape: tuple[int, int, int]) -> torch.Te
     return F.adaptive_avg_pool2d(torch.from_numpy(hides).float()[:, None], latent_shape[1:]) >= WITHIN
 
 
-def draw_alone(director: Director, draw: Draw, prompt_embeds: torch.Tensor, seeds: list[int]) -> list[Drawn]:
+def draw_alone(director: Director, draw: Draw, prompt_embeds: torch.Tensor, seeds: list[int], said: list[Said | None]) -> list[Drawn]:
     """The director's subjects drawn alone, one a seed, in turn; who is not found is drawn again, TRIES times in all."""
     drawn: list[Drawn | None] = [None] * len(seeds)
     left = list(range(len(seeds)))
@@ -133,7 +145,7 @@ def draw_alone(director: Director, draw: Draw, prompt_embeds: torch.Tensor, seed
         clips = draw(prompt_embeds[[0, *(1 + i for i, _ in asked)]], [seed_for("try", seeds[i], take) for i, take in asked])
         seen = [see_take(director, to_pictures(frames), i % len(director.subjects)) for (i, _), frames in zip(asked, clips, strict=True)]
         for n, i in enumerate(left):
-            drawn[i] = choose_take(director, seen[n * director.takes :][: director.takes], i % len(director.subjects))
+            drawn[i] = choose_take(director, seen[n * director.takes :][: director.takes], i % len(director.subjects), said[i])
         left = [i for i in left if (found := drawn[i]) and found[1] is None]
         if not left:
             break
@@ -146,12 +158,20 @@ def see_take(director: Director, pictures: list[Image.Image], subject: int) -> D
     return clip, see_alone(clip, [director.find(frame, director.subjects[subject].class_noun) for frame in clip])
 
 
-def choose_take(director: Director, takes: list[Drawn], subject: int) -> Drawn:
-    """The take in which a subject was found and is most like itself."""
+def choose_take(director: Director, takes: list[Drawn], subject: int, said: Said | None) -> Drawn:
+    """The take in which a subject was found and is most like itself, of those that show best what is `said` of it alone."""
     if len(takes) == 1:
         return takes[0]
-    likeness = [sum(director.alike(f, subject) for f in show_cut(found)) / len(clip) if found else -1.0 for clip, found in takes]
-    return takes[likeness.index(max(likeness))]
+    shown = [show_cut(found) if found else None for _, found in takes]
+
+    def rate(judge: Callable[[np.ndarray], float], take: int) -> float:
+        frames = shown[take]
+        return -np.inf if frames is None else sum(map(judge, frames)) / len(frames)
+
+    considered = list(range(len(takes)))
+    if said:
+        considered = sorted(considered, key=lambda take: -rate(lambda frame: director.shows(frame, said), take))[: -(-len(takes) // 2)]
+    return takes[max(considered, key=lambda take: rate(lambda frame: director.alike(frame, subject), take))]
 
 
 def lay_out_events(drawn: list[list[Drawn]], solos: Solos, held: bool) -> Laid:

@@ -13,6 +13,9 @@ Box = tuple[float, float, float, float]
 Layout = dict[str, tuple[Box, ...]]
 """Where each subject is: its boxes, spread evenly over the clip; a single one stays."""
 
+Said = tuple[str, str]
+"""What a subject is drawn with alone, in class nouns, and the same without its own action or attribute."""
+
 Raw = str | dict[str | int, Any]
 """A prompt as YAML has it."""
 
@@ -138,6 +141,14 @@ def alone_prompts(subjects: list[Subject], scene: Scene) -> list[str]:
         for _, text in scene.events
         for s in subjects
     ]
+
+
+def own_words(subjects: list[Subject], scene: Scene) -> list[Said | None]:
+    """For each of `alone_prompts` what it says of its subject alone; None where that is nothing."""
+    if not scene.actions:
+        return [None] * (len(scene.events) * len(subjects))
+    own = [(s.class_prompt, scene.actions[s.name]) for s in subjects]
+    return [(join(noun, action, scene.text), join(noun, scene.text)) if action else None for noun, action in own]
 
 
 def spoken_prompt(subjects: list[Subject], scene: Scene) -> str:

@@ -7,6 +7,8 @@ import torch
 from PIL import Image
 
 from vd_core.inputs.cutouts import Find
+from vd_core.inputs.scenes import Said
+from vd_core.metrics.clip_scores import text_gain
 from vd_core.metrics.fidelity import SubjectReference, detect, match_frames, score_frames
 from vd_core.metrics.judges import Judges
 from vd_core.metrics.nouns import known_noun
@@ -48,3 +50,12 @@ def alike_with(judges: Judges, references: Sequence[SubjectReference]) -> Callab
         return float(np.nan_to_num(score_frames(match_frames(judges, pixels, [references[subject]])))[0, 0])
 
     return alike
+
+
+def shows_with(judges: Judges) -> Callable[[np.ndarray, Said], float]:
+    """How much a picture `[h, w, 3]` of uint8 shows of what is said of a subject alone, as CLIP has it."""
+
+    def shows(picture: np.ndarray, said: Said) -> float:
+        return text_gain(judges, torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float() / 255, *said)
+
+    return shows

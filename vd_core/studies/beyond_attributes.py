@@ -31,17 +31,14 @@ def choose_wearers(toys: Toys, count: int) -> list[Wearing]:
 def draw_wearers(
     base: Base, jury: Jury, players: Players, plan: Plan, arm: Arm, sampling: Sampling, wearers: list[Wearing]
 ) -> list[Image.Image]:
-    """A picture of all subjects for each of `wearers`, who wears what it says; the same seeds for all arms.
-
-    Drawn alone there is one take: the one most like the given pictures would be the one without a hat.
-    """
+    """A picture of all subjects for each of `wearers`, who wears what it says; the same seeds for all arms."""
     subjects = players.subjects
     scenes = [
         Scene(plan.places[i % len(plan.places)], {s.name: f"with a {worn}" if s.name == wearer else "" for s in subjects}, None, False, ())
         for i, (wearer, worn) in enumerate(wearers)
     ]
     seeds = [seed_for("attribute", i) for i in range(len(scenes))]
-    return draw_scenes(base, jury, players, scenes, [place_automatically(len(subjects))] * len(scenes), seeds, arm, sampling, takes=1)
+    return draw_scenes(base, jury, players, scenes, [place_automatically(len(subjects))] * len(scenes), seeds, arm, sampling)
 
 
 def read_wearers(jury: Jury, pictures: list[Image.Image], toys: Toys, wearers: list[Wearing]) -> Rows:

@@ -1,5 +1,6 @@
 """What goes beyond the paper, in clips of two held-out toys: own actions, events in order, long clips, motion from a reference."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from vd_core.generation.unet import unroll
 from vd_core.inputs.clip_motion import find_motion
 from vd_core.inputs.pictures import contact_sheet, to_pictures
 from vd_core.inputs.scenes import Scene, spoken_prompt, whole_prompt
+from vd_core.metrics.clip_scores import temporal_consistency
 from vd_core.metrics.fidelity import match_frames, score_frames
 from vd_core.metrics.motion_path import path_correlation
 from vd_core.seeds import seed_for
@@ -94,13 +96,25 @@ def read_actions(jury: Jury, clips: torch.Tensor, motions: list[dict[str, str]])
 
 
 def run_events(folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, sampling: Sampling, weights: Path | None, sheet: Path) -> Rows:
-    """`event_order`: 1 if most frames before the turn show the first place, and most after it the second; a row a clip."""
+    """`event_order`: 1 if most frames before the turn show the first place, and most after it the second; a row a clip.
+
+    `steadier`: how much more consistent the frames of each event are than those of the same prompt and noise without a turn.
+    """
     base, players, generate = open_animatediff(folder, jury, toys, weights, CLIP_FRAMES, sampling)
     turns = [turn for turn in plan.events for _ in range(plan.clips)]
+    seeds = [seed_for("event", i) for i in range(len(turns))]
     scenes = [Scene(first, {}, None, False, ((0, first), (None, second))) for first, second in turns]
-    clips = draw_clips(base, jury, players, generate, scenes, [seed_for("event", i) for i in range(len(scenes))], arm, CLIP_FRAMES)
+    clips = draw_clips(base, jury, players, generate, scenes, seeds, arm, CLIP_FRAMES)
     save_clips(clips, sheet)
-    return read_events(jury, clips, turns)
+    whole = [replace(scene, events=()) for scene in scenes]
+    single = draw_clips(base, jury, players, generate, whole, seeds, arm, CLIP_FRAMES)
+    steadier = [steadiness(jury, clip) - steadiness(jury, one) for clip, one in zip(clips, single, strict=True)]
+    return [row | {"steadier": more} for row, more in zip(read_events(jury, clips, turns), steadier, strict=True)]
+
+
+def steadiness(jury: Jury, clip: torch.Tensor) -> float:
+    """Temporal consistency within each half of a clip, their mean."""
+    return float(np.mean([temporal_consistency(jury.judges, half) for half in clip.chunk(2)]))
 
 
 def read_events(jury: Jury, clips: torch.Tensor, turns: list[tuple[str, str]]) -> Rows:

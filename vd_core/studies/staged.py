@@ -9,7 +9,7 @@ from vd_core.generation.staging import Director, Draw, cast_alone, set_stages
 from vd_core.inputs.scenes import Scene
 from vd_core.inputs.subjects import Subject
 from vd_core.metrics.fidelity import SubjectReference
-from vd_core.metrics.find_subject import alike_with, find_with
+from vd_core.metrics.find_subject import alike_with, find_with, shows_with
 from vd_core.settings import Sampling
 from vd_core.studies.toys import Jury, Toys, draw_toys, refer_to_toys
 
@@ -48,5 +48,7 @@ def stage_scenes(
 ) -> Guides:
     """The guides of scenes, one a seed, with their stages."""
     subjects = players.subjects
-    director = Director(find_with(jury.judges), subjects, STAGED, takes, alike_with(jury.judges, players.known), held)
+    director = Director(
+        find_with(jury.judges), subjects, STAGED, takes, alike_with(jury.judges, players.known), shows_with(jury.judges), held
+    )
     return set_stages(base, director, draw, cast_alone(base, subjects, scenes, guides, place_automatically(len(subjects))), seeds)
