@@ -17,8 +17,9 @@ from tests.helpers.candidates import write_candidates
 from tests.helpers.workspace import change, change_combination, run_stages
 from vd_core.errors import InputError
 from vd_core.generation import staging
-from vd_core.generation.staging import Director, Draw, Drawn, draw_alone, like_any
+from vd_core.generation.staging import Director, Draw, Drawn, draw_alone, like_any, shows_all
 from vd_core.inputs.clip_motion import ClipMotion
+from vd_core.inputs.scenes import Said
 
 
 def test_from_pictures_to_videos(workspace: Path, kind: str) -> None:
@@ -45,10 +46,11 @@ def test_subjects_are_drawn_alone_first_where_that_is_wanted(workspace: Path, mo
     alone: list[int] = []
     directors: list[Director] = []
 
-    def count(director: Director, draw: Draw, prompt_embeds: torch.Tensor, seeds: list[int]) -> list[Drawn]:
+    def count(director: Director, draw: Draw, prompt_embeds: torch.Tensor, seeds: list[int], said: list[Said | None]) -> list[Drawn]:
         alone.extend(seeds)
         directors.append(director)
-        return draw_alone(director, draw, prompt_embeds, seeds)
+        assert len(said) == len(seeds) and all(d.shows is not shows_all for d in directors)
+        return draw_alone(director, draw, prompt_embeds, seeds, said)
 
     monkeypatch.setattr(staging, "draw_alone", count)
     run_stages("mix", "finetune")
@@ -66,6 +68,10 @@ def test_subjects_are_drawn_alone_first_where_that_is_wanted(workspace: Path, mo
     monkeypatch.setattr("tasks.render.follow_clip", lambda *_: ClipMotion((), np.zeros((16, 2))))
     run_stages("render")
     assert [d.held for d in directors[3:]] == [False, False]  # whom nothing leads must not stand still
+    alone.clear()
+    change_combination({"prompts": [{"from": "in the forest", "to": "on the beach"}]})
+    run_stages("render")
+    assert len(alone) == 2 * 2 and len(set(alone)) == 2  # in AnimateDiff, each at both places
 
 
 @pytest.mark.parametrize("kind", ["sd1"], indirect=True)
