@@ -8,10 +8,10 @@ import torch
 
 from vd_core.bases.encode import embed_prompts
 from vd_core.bases.stable_diffusion import Base
-from vd_core.generation.guides import Guides, build_guides
+from vd_core.generation.guides import Guides, Stage, build_guides
 from vd_core.generation.layouts import place_automatically
 from vd_core.generation.moves import Moves, carry_boxes, center_paths, make_room, move_latents, moves_of_boxes, moves_of_clip
-from vd_core.generation.text2video_zero import find_sources, generate_text2video_zero, move_clip, shift_latents
+from vd_core.generation.text2video_zero import find_sources, generate_text2video_zero, move_clip, shift_latents, warp_stage
 from vd_core.generation.unet import unroll
 from vd_core.inputs.clip_motion import ClipMotion, Thing
 from vd_core.inputs.scenes import read_scene
@@ -43,6 +43,22 @@ def test_a_box_is_carried_and_leaves_fresh_noise() -> None:
     assert torch.equal(left, move_clip(latents, moves, 5)[0][:, 8:, :4]) and not torch.equal(
         left, move_clip(latents, moves, 6)[0][:, 8:, :4]
     )
+
+
+def test_what_is_held_goes_along_and_what_is_uncovered_is_not_held() -> None:
+    """With the plain motion field everything moves; with moves a box is carried, and what it leaves is drawn."""
+    latents, held = torch.randn(2, 1, 4, 16, 16), torch.zeros(2, 1, 1, 16, 16, dtype=torch.bool)
+    held[..., 8:, :4] = True
+    carrying = still(torch.tensor([[0.0, 0.5, 0.25, 1.0]]), 2)
+    carrying.matrices[:, 1, 0, 2] = 0.25
+    whole = warp_stage(Stage(latents, 0.3, held), [None, carrying], torch.tensor([[-64.0, 0.0]]))  # two positions to the right
+    assert whole.held is not None and whole.held.shape == (2, 2, 1, 16, 16) and torch.equal(whole.held[:, 0], held[:, 0])
+    assert torch.equal(whole.held[0, 1, 0, 8:].any(0), (torch.arange(16) < 6)) and not whole.held[0, 1, 0, :8].any()
+    assert torch.equal(whole.latents[0, 1, :, 8:, 2:6], latents[0, 0, :, 8:, :4])
+    assert torch.equal(whole.held[1, 1, 0, 8:].any(0), (torch.arange(16) >= 4) & (torch.arange(16) < 8))
+    assert torch.equal(whole.latents[1, 1, :, 8:, 4:8], latents[1, 0, :, 8:, :4])
+    plain = Stage(latents, 0.3)
+    assert warp_stage(plain, [None, None], torch.zeros(1, 2)) is plain
 
 
 def test_what_the_background_uncovers_is_noise_too() -> None:

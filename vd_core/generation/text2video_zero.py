@@ -1,6 +1,6 @@
 """Text2Video-Zero (Khachatryan et al. 2023) on any Stable Diffusion: frame 1, warped copies, noise again, cross-frame attention."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from diffusers import DPMSolverMultistepScheduler
@@ -8,7 +8,7 @@ from diffusers import DPMSolverMultistepScheduler
 from vd_core.bases.encode import aside, decode
 from vd_core.bases.stable_diffusion import Base
 from vd_core.generation.denoise import Denoiser, make_scheduler
-from vd_core.generation.guides import Guides, Hold, enter, hold_stage
+from vd_core.generation.guides import Guides, Hold, Stage, enter, hold_stage
 from vd_core.generation.moves import WIDTH, Moves, move_latents
 from vd_core.generation.pictures import draw_noise
 from vd_core.generation.unet import Unrolled
@@ -37,7 +37,8 @@ def generate_text2video_zero(
 
     `t_forward` (T) and `t_warp` (T') count sampling steps from the end, T > T': frame 1 is denoised to T', warped copies get noise up to T,
     and all frames are denoised together from there. `motion_field_strength` is how far the content moves a frame, left and up, in 512-pixel units.
-    `guides` are the clips' own; with a stage frame 1 is drawn on from it, and with one of all frames nothing is warped: they are drawn on together, from one noise.
+    `guides` are the clips' own; with a stage frame 1 is drawn on from it, and what is held of it is warped and held in all frames; with one of all frames nothing is
+    warped: they are drawn on together, from one noise.
     They decide with `t_carried` and `t_events` on T and T' (`find_times`). The clips of one call are computed at once; a seed's clip is the same alone and in company but for rounding.
     """
     if not num_inference_steps > t_forward > t_warp:
@@ -57,12 +58,13 @@ def generate_text2video_zero(
     staged = stage is not None and stage.latents.shape[1] == num_frames
     scheduler = scheduler_of(base, num_inference_steps)
     latents, first = enter(stage, base.noise_scheduler, scheduler, noise, None if staged else start)
-    hold = hold_stage(stage, base.noise_scheduler, scheduler, noise) if staged else None
+    moves = guides.moves if guides else [None] * len(seeds)
+    shift = torch.arange(1, num_frames)[:, None] * torch.tensor(motion_field_strength)
+    whole = stage if staged or stage is None else warp_stage(stage, moves, shift)
+    hold = hold_stage(whole, base.noise_scheduler, scheduler, noise)
     if not staged:
         at_forward = denoise(latents, first, start)  # [b, 1, c, h, w]
         at_warp = denoise(at_forward, start, warp)
-        moves = guides.moves if guides else [None] * len(seeds)
-        shift = torch.arange(1, num_frames)[:, None] * torch.tensor(motion_field_strength)
         warped = [warp_clip(*own, shift) for own in zip(at_warp, moves, seeds, strict=True)]
         times = int(timesteps[warp]), int(timesteps[start])
         noised = [add_noise_between(base, own, *times, generator_for("renoise", seed)) for own, seed in zip(warped, seeds, strict=True)]
@@ -75,6 +77,18 @@ def generate_text2video_zero(
 def warp_clip(latents: torch.Tensor, moves: Moves | None, seed: int, shift: torch.Tensor) -> torch.Tensor:
     """The latents `[f - 1, c, h, w]` of all frames but the first, whose latents are `[1, c, h, w]`: by its own moves, or by the plain `shift` `[f - 1, 2]`."""
     return move_clip(latents, moves, seed) if moves else shift_latents(latents.expand(len(shift), -1, -1, -1), shift)
+
+
+def warp_stage(stage: Stage, moves: Sequence[Moves | None], shift: torch.Tensor) -> Stage:
+    """A stage of one frame as one of all frames: its latents, and what is held of them, as `warp_clip` has it; what is uncovered is not held."""
+    if stage.held is None:
+        return stage
+    clips = []
+    for first, own in zip(torch.cat([stage.latents, stage.held.to(stage.latents)], 2), moves, strict=True):
+        nothing = first.new_zeros((len(shift), *first.shape[1:]))
+        clips.append(torch.cat([first, carry_clip(first, own, nothing) if own else shift_latents(first.expand_as(nothing), shift)]))
+    whole = torch.stack(clips)
+    return Stage(whole[:, :, :-1], stage.share, whole[:, :, -1:] > 0.5)
 
 
 def find_times(
@@ -118,11 +132,16 @@ def find_sources(shift: torch.Tensor, height: int, width: int) -> torch.Tensor:
 
 def move_clip(latents: torch.Tensor, moves: Moves, seed: int) -> torch.Tensor:
     """The latents `[f - 1, c, h, w]` of all frames but the first, whose latents are `[1, c, h, w]`."""
+    count = len(moves.shifts) - 1
+    return carry_clip(latents, moves, torch.randn((count, *latents.shape[1:]), generator=generator_for("uncovered", seed)).to(latents))
+
+
+def carry_clip(latents: torch.Tensor, moves: Moves, uncovered: torch.Tensor) -> torch.Tensor:
+    """The same, with what is `uncovered` `[f - 1, c, h, w]`."""
     later = Moves(moves.boxes, moves.matrices[:, 1:], moves.shifts[1:])
     sources = find_sources(later.shifts, *latents.shape[2:])
     shifted = shift_latents(latents.expand(len(sources), -1, -1, -1), later.shifts)
-    noise = torch.randn(shifted.shape, generator=generator_for("uncovered", seed)).to(shifted)
-    return move_latents(latents[0], later, shifted, sources, noise)
+    return move_latents(latents[0], later, shifted, sources, uncovered)
 
 
 def to_latents(shift: torch.Tensor, size: int) -> torch.Tensor:
