@@ -6,7 +6,7 @@ from tasks.shared.judging import open_judges, read_references
 from tasks.shared.params import Regions
 from tasks.shared.prepared import read_clip
 from tasks.shared.sections import Device, Judging
-from vd_core.generation.staging import Director
+from vd_core.generation.takes import Director
 from vd_core.inputs.clip_motion import ClipMotion, find_motion, motion_of_paths
 from vd_core.inputs.subjects import Subject
 from vd_core.inputs.tracks import keep_whole, link_boxes

@@ -15,9 +15,7 @@ from vd_core.generation.guides import Guides, Solos, Stage, build_guides, enter
 from vd_core.generation.layouts import place_automatically
 from vd_core.generation.pictures import generate_latents
 from vd_core.generation.staging import (
-    Director,
     cast_alone,
-    draw_alone,
     draw_clip_with,
     draw_picture_with,
     draw_still_with,
@@ -26,6 +24,7 @@ from vd_core.generation.staging import (
     lay_out_events,
     set_stages,
 )
+from vd_core.generation.takes import Director, draw_alone
 from vd_core.generation.text2video_zero import generate_text2video_zero
 from vd_core.generation.unet import unroll
 from vd_core.inputs.scenes import Said, own_words, read_scene

@@ -17,7 +17,7 @@ from tests.helpers.candidates import write_candidates
 from tests.helpers.workspace import change, change_combination, run_stages
 from vd_core.errors import InputError
 from vd_core.generation import staging
-from vd_core.generation.staging import Director, Draw, Drawn, draw_alone, like_any, shows_all
+from vd_core.generation.takes import Director, Draw, Drawn, draw_alone, like_any, shows_all
 from vd_core.inputs.clip_motion import ClipMotion
 from vd_core.inputs.scenes import Said
 

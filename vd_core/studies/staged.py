@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from vd_core.bases.stable_diffusion import Base
 from vd_core.generation.guides import Guides
 from vd_core.generation.layouts import place_automatically
-from vd_core.generation.staging import Director, Draw, cast_alone, set_stages
+from vd_core.generation.staging import cast_alone, set_stages
+from vd_core.generation.takes import Director, Draw
 from vd_core.inputs.scenes import Scene
 from vd_core.inputs.subjects import Subject
 from vd_core.metrics.fidelity import SubjectReference
