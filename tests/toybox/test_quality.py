@@ -4,9 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import typer
 
 from tasks.commands.quality import main
+from vd_core.toybox.pretraining.reader_training import LARGE, draw_large, sample_large, train_places
+from vd_core.toybox.pretraining.trainer import ema_weights
 from vd_core.toybox.quality.average_precision import average_precision
 from vd_core.toybox.quality.measured import Subjects, figure, load_subjects_of_measurement
 from vd_core.toybox.quality.networks import measure_reader
@@ -41,6 +44,22 @@ def test_the_reader_is_measured_on_every_toy(subjects: Subjects) -> None:
     blind = dict(measure_reader(subjects, pictures=100, batch=50))
     assert blind["judge_kind"]["value"] < 0.4
     assert all(blind[k] == good[k] for k in good if k != "judge_kind")
+
+
+def test_places_are_read_behind_toys_that_hide_them(subjects: Subjects) -> None:
+    """Subjects that were drawn alone are laid out as large as their boxes allow: snow behind a large blue cat is no ocean."""
+    assert all(LARGE[0] <= toy.size <= LARGE[1] for seed in range(20) for toy in sample_large(seed).toys)
+    good = dict(measure_reader(subjects, pictures=200, batch=50))["judge_background_large"]
+    assert good["n"] == 50 and good["value"] > 0.9
+    pictures, places = draw_large(5, 4)
+    assert pictures.shape == (4, 64, 64, 3) and len(set(places)) > 1
+
+
+def test_learning_places_leaves_what_reads_toys(subjects: Subjects, tmp_path: Path) -> None:
+    before = {name: weight.clone() for name, weight in subjects.reader.state_dict().items()}
+    after = ema_weights(train_places(tmp_path, 2, before, batch=2))
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {name for name in before if name.startswith("scene.")}
 
 
 def test_an_unknown_part(capsys: pytest.CaptureFixture[str]) -> None:

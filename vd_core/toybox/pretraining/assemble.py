@@ -17,7 +17,8 @@ from vd_core.toybox.pretraining.motion_modules import build_motion_adapter
 from vd_core.toybox.pretraining.trainer import ema_weights
 from vd_core.toybox.world.draw import SIZE
 
-JUDGES = ("detector", "identity", "clip", "reader", "accessories")
+JUDGES = {"detector": "detector", "identity": "identity", "clip": "clip", "reader": "places", "accessories": "accessories"}
+"""Files of judges, and the last training of each."""
 
 
 def assemble(states: Path, target: Path) -> None:
@@ -39,7 +40,7 @@ def assemble(states: Path, target: Path) -> None:
         load_as_float32(target / part / "config.json")
     (target / "judges").mkdir(parents=True, exist_ok=True)
     save_text_head(pair.text_head, target)
-    save_judges({name: states / name / "state.safetensors" for name in JUDGES}, target / "judges")
+    save_judges({name: states / training / "state.safetensors" for name, training in JUDGES.items()}, target / "judges")
 
 
 def publish_logs(states: Path, target: Path) -> None:

@@ -24,7 +24,8 @@ from vd_core.toybox.pretraining.denoiser import (
 )
 from vd_core.toybox.pretraining.judges import train_clip, train_detector, train_identity
 from vd_core.toybox.pretraining.motion_modules import LAST_OFFSET, OWN_OFFSET, own_motion_scene, sample_even_timesteps, train_motion_adapter
-from vd_core.toybox.pretraining.reader_training import train_reader
+from vd_core.toybox.pretraining.reader_training import train_places, train_reader
+from vd_core.toybox.pretraining.trainer import ema_weights
 from vd_core.toybox.pretraining.words import place_directions, place_rare_words
 
 ON_LR, LAST_LR = 4e-4, 5e-4
@@ -47,6 +48,7 @@ STEPS = {
     "identity": 1300,
     "clip": 500,
     "reader": 5600,
+    "places": 3000,
     "accessories": 1600,
 }
 """Optimizer steps of each training, as the weights in models/toybox had them (its README has the hours); "unet_crowds" and "motion_own" are those of training on."""
@@ -158,6 +160,7 @@ TRAININGS: dict[str, Callable[[Path, Path, int], object]] = {
     "identity": lambda states, folder, steps: train_identity(folder, steps),
     "clip": lambda states, folder, steps: train_clip(folder, steps),
     "reader": lambda states, folder, steps: train_reader(folder, steps),
+    "places": lambda states, folder, steps: train_places(folder, steps, ema_weights(state_of(states, "reader"))),
     "accessories": lambda states, folder, steps: train_accessories(folder, steps),
 }
 """What trains each part, given the folder of all states, its own folder in it, and its steps. Order matters: later ones read earlier ones."""

@@ -14,7 +14,7 @@ from vd_core.toybox.pretraining.accessory_training import worn_labels
 from vd_core.toybox.pretraining.contrastive import draw_captioned
 from vd_core.toybox.pretraining.encoders import embed_captions, load_text_head
 from vd_core.toybox.pretraining.judges import draw_view
-from vd_core.toybox.pretraining.reader_training import attribute_labels, draw_crops
+from vd_core.toybox.pretraining.reader_training import attribute_labels, draw_crops, draw_large
 from vd_core.toybox.quality.average_precision import measure_ap50
 from vd_core.toybox.quality.measured import SEED, Subjects, figure, to_unit_array
 from vd_core.toybox.world.draw import draw_scene
@@ -63,7 +63,7 @@ def measure_judges(s: Subjects) -> Iterator[tuple[str, dict]]:
 
 
 def measure_reader(s: Subjects, pictures: int = 2400, batch: int = 600) -> Iterator[tuple[str, dict]]:
-    """How often the readers read a drawn toy's kind, colour, pattern and accessory right, and a drawing's background."""
+    """How often the readers read a drawn toy's kind, colour, pattern and accessory right, and a drawing's background, behind toys that hide most of it too."""
     right: dict[str, list[float]] = {"kind": [], "colour": [], "pattern": [], "background": [], "accessory": []}
     for seed in range(SEED + 20_000, SEED + 20_000 + pictures, batch):
         drawings, backgrounds, crops, toys, _ = draw_crops(seed, batch)
@@ -73,6 +73,9 @@ def measure_reader(s: Subjects, pictures: int = 2400, batch: int = 600) -> Itera
         labels["background"] = torch.tensor([list(BACKGROUNDS).index(b) for b in backgrounds])
         for name, hits in right.items():
             hits += (logits[name].argmax(1) == labels[name]).float().tolist()
+    large, behind = draw_large(SEED + 60_000, pictures // 4)
+    read = s.reader.read_backgrounds(to_unit_array(large)).argmax(1).tolist()
+    right["background_large"] = [float(list(BACKGROUNDS)[i] == b) for i, b in zip(read, behind, strict=True)]
     for name, hits in right.items():
         yield f"judge_{name}", figure(hits)
 
