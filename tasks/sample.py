@@ -97,7 +97,7 @@ def draw_candidates(
     regions, stage = (guides.regions, guides.stage) if guides else (None, None)
     latents = generate_latents(base, prompt_embeds, seeds, sampling.num_inference_steps, sampling.guidance_scale, regions, stage)
     base.let_go("unet")
-    return show(base, latents)
+    return show(base, latents, stage)
 
 
 if __name__ == "__main__":

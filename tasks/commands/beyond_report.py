@@ -26,7 +26,7 @@ GOALS = {
     "long_drift": 0.95,
     "zero_motion": 0.8,
 }
-BY_ALONE = ("own_action", "zero_motion")
+BY_ALONE = ("own_action", "event_order", "event_steadier", "zero_motion")
 """Figures of pairs for which subjects drawn alone first are what goes beyond; for the others regions, events and the clip's motion, as toys that stand in no study said."""
 Found = dict[str, dict[str, list[list[float]]]]
 """Each figure's values by arm, a list a combination."""

@@ -11,9 +11,9 @@ from vd_core.bases.stable_diffusion import Base
 from vd_core.generation import animatediff, text2video_zero
 from vd_core.generation.animatediff import build_animatediff, generate_animatediff
 from vd_core.generation.denoise import make_scheduler
-from vd_core.generation.guides import Guides, Solos, Stage, build_guides, enter
+from vd_core.generation.guides import Guides, Solos, Stage, build_guides, enter, put_back
 from vd_core.generation.layouts import place_automatically
-from vd_core.generation.pictures import generate_latents
+from vd_core.generation.pictures import generate_latents, show
 from vd_core.generation.staging import (
     cast_alone,
     draw_clip_with,
@@ -23,12 +23,13 @@ from vd_core.generation.staging import (
     lay_out,
     lay_out_events,
     set_stages,
+    take_stage,
 )
 from vd_core.generation.takes import Director
 from vd_core.generation.text2video_zero import generate_text2video_zero
 from vd_core.generation.unet import unroll
 from vd_core.inputs.scenes import read_scene
-from vd_core.inputs.staging import see_alone
+from vd_core.inputs.staging import Laid, see_alone
 from vd_core.inputs.subjects import Subject
 from vd_core.settings import Sampling
 
@@ -135,6 +136,36 @@ def test_what_is_held_ends_as_it_was_laid(base: Base) -> None:
     for own in shown:
         assert torch.equal(own[..., :2], latents[0, : len(own), ..., :2])
         assert (own - latents[0, : len(own)])[..., 2:].abs().min() > 0
+
+
+@on_one_base
+@torch.no_grad()
+def test_what_is_held_is_seen_as_it_was_laid(base: Base) -> None:
+    """Its own pixels, not those of the autoencoder, in pictures and in clips whose every frame was laid out; what is drawn on is the decoder's."""
+    assert base.motion_adapter is not None
+    animated, zero, frames, side = unroll(build_animatediff(base, base.motion_adapter).unet), unroll(base.unet), 3, base.resolution
+    clip = np.random.default_rng(0).integers(0, 256, (frames, side, side, 3), dtype=np.uint8)
+    hides = np.zeros((frames, side, side))
+    hides[:, side // 4 : -side // 4, side // 4 : -side // 4] = 1
+    stage, embeds = take_stage(base, Laid(clip, np.zeros((1, frames, 4)), hides), 0.5), embed_prompts(base, ["a sks dog"])
+    assert stage.cover is not None and stage.cover.shape == (1, frames, 1, side, side)
+    inside, edge = stage.cover[0, 0, 0] == 1, stage.cover[0, 0, 0] > 0
+    assert inside.any() and not edge[: side // 4].any() and edge.sum() > inside.sum(), "it fades at its edge"
+    first = Stage(*(own[:, :1] if isinstance(own, torch.Tensor) else own for own in vars(stage).values()))
+    guides = Guides(None, [None], stage=stage)
+    drawn = generate_latents(base, embeds, [7], 8, 3.0, guides_of(base, 1).regions, first)
+    made = {
+        "animatediff": generate_animatediff(base, animated, embeds, [7], frames, 8, 3.0, False, guides=guides)[0],
+        "zero": generate_text2video_zero(base, zero, embeds, [7], frames, 8, 3.0, (8.0, 8.0), 5, 4, False, guides=guides)[0],
+        "picture": torch.from_numpy(np.array(show(base, drawn, first)[0])).permute(2, 0, 1)[None] / 127.5 - 1,
+    }
+    laid = torch.from_numpy(clip).permute(0, 3, 1, 2) / 127.5 - 1
+    for own in made.values():
+        assert torch.allclose(own[..., inside], laid[: len(own)][..., inside], atol=1e-5)
+        assert float((own - laid[: len(own)])[..., ~edge].abs().mean()) > 0.1
+    decoded = torch.zeros(1, frames, 3, side, side)
+    assert put_back(decoded, first) is decoded and put_back(decoded, None) is decoded
+    assert put_back(decoded, replace(stage, pixels=None)) is decoded
 
 
 @on_one_base

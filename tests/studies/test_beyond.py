@@ -149,7 +149,7 @@ def test_the_report_names_the_best_arm_and_plain() -> None:
     four = report["four_bound"]
     assert (four["value"], four["plain"]["value"], four["goal"], four["n"], four["samples"]) == (1.0, 0.25, 0.5, 3, 12)
     assert report["own_action"]["value"] == 0.9 and report["own_action"]["plain"]["value"] == 0.0
-    assert report["event_order"]["value"] == 0.75 and report["event_steadier"]["value"] == -0.75 and report["zero_motion"]["value"] == 0.9
+    assert report["event_order"]["value"] == 0.9 and report["event_steadier"]["value"] == -0.9 and report["long_drift"]["value"] == 0.75
 
 
 def test_one_arm_measured_anew_leaves_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from vd_core.bases.encode import aside, decode
 from vd_core.bases.motion_unet import build_motion_unet
 from vd_core.bases.stable_diffusion import Base
 from vd_core.generation.denoise import WINDOW, Denoiser, make_scheduler
-from vd_core.generation.guides import Guides, Scheduler, enter, hold_stage
+from vd_core.generation.guides import Guides, Scheduler, enter, hold_stage, put_back
 from vd_core.generation.pictures import draw_noise
 from vd_core.generation.unet import Unrolled, without_motion
 from vd_core.seeds import generator_for, seed_for
@@ -58,7 +58,7 @@ def generate_animatediff(
     hold = hold_stage(stage, base.video_noise_scheduler, scheduler, noise)
     latents = denoiser.denoise(entered, scheduler, first, num_inference_steps, hold)
     with aside(base, net.unet):
-        return decode(base, latents.flatten(0, 1)).clamp(-1, 1).unflatten(0, (len(seeds), num_frames))
+        return put_back(decode(base, latents.flatten(0, 1)).clamp(-1, 1).unflatten(0, (len(seeds), num_frames)), stage)
 
 
 def draw_clip_noise(base: Base, seed: int, num_frames: int) -> torch.Tensor:

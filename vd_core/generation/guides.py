@@ -22,16 +22,20 @@ Hold = Callable[[torch.Tensor, int], torch.Tensor]
 class Stage:
     """What n clips are drawn on from, clean latents `[n, f, c, h, w]`, and the `share` of the steps that is left for it.
 
-    Where `held` `[n, f, 1, h, w]` is true they are not drawn on: they end as they are.
+    Where `held` `[n, f, 1, h, w]` is true they are not drawn on: they end as they are. `pixels` `[n, f, 3, height, width]`, uint8, is what they encode, and
+    `cover` `[n, f, 1, height, width]`, 0 to 1, how far each pixel of it is to be seen in the end (`put_back`).
     """
 
     latents: torch.Tensor
     share: float
     held: torch.Tensor | None = None
+    pixels: torch.Tensor | None = None
+    cover: torch.Tensor | None = None
 
     def of(self, clips: list[int]) -> "Stage":
         """That of some of the clips."""
-        return Stage(self.latents[clips], self.share, None if self.held is None else self.held[clips])
+        held, pixels, cover = (None if own is None else own[clips] for own in (self.held, self.pixels, self.cover))
+        return Stage(self.latents[clips], self.share, held, pixels, cover)
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,16 @@ def hold_stage(stage: Stage | None, noise_scheduler: DDPMScheduler, scheduler: S
         return torch.where(held, own, noisy)
 
     return hold
+
+
+def put_back(frames: torch.Tensor, stage: Stage | None) -> torch.Tensor:
+    """Decoded frames `[n, f, 3, h, w]` in [-1, 1] with the pixels of what was held, as inpainting has it: the autoencoder blurs what is small.
+
+    A stage of other frames than these (Text2Video-Zero's first, which it moves) puts nothing back.
+    """
+    if stage is None or stage.pixels is None or stage.cover is None or stage.pixels.shape[1] != frames.shape[1]:
+        return frames
+    return torch.lerp(frames, stage.pixels.to(frames) / 127.5 - 1, stage.cover.to(frames))
 
 
 def build_guides(

@@ -6,7 +6,7 @@ from PIL import Image
 
 from vd_core.bases.encode import decode, embed_prompts
 from vd_core.bases.stable_diffusion import Base
-from vd_core.generation.guides import Stage
+from vd_core.generation.guides import Stage, put_back
 from vd_core.generation.regions import Regions
 from vd_core.generation.together import batch_of_pictures, draw_noise, generate_together
 from vd_core.inputs.pictures import to_pictures
@@ -54,6 +54,6 @@ def generate_latents(
     return torch.cat(latents)
 
 
-def show(base: Base, latents: torch.Tensor) -> list[Image.Image]:
-    """Latents `[n, c, h, w]` as pictures."""
-    return to_pictures(decode(base, latents))
+def show(base: Base, latents: torch.Tensor, stage: Stage | None = None) -> list[Image.Image]:
+    """Latents `[n, c, h, w]` as pictures, with what was held of their stage as it was."""
+    return to_pictures(put_back(decode(base, latents)[:, None], stage)[:, 0])

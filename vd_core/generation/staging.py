@@ -76,18 +76,31 @@ def set_stages(base: Base, director: Director, draw: Draw, guides: Guides, seeds
     texts = torch.cat([alone[0].embeds[:1], *(own.embeds[1:] for own in alone)])
     said = [words for own in alone for words in own.said]
     drawn = iter(draw_alone(director, draw, texts, own_seeds, said))
-    boxes, latents, held = guides.regions.boxes.clone(), [], []
+    boxes, stages = guides.regions.boxes.clone(), []
     for i, own in enumerate(alone):
         laid = lay_out_events([[next(drawn) for _ in range(count)] for _ in own.starts], own, director.held)
-        latents.append(encode_pictures(base.vae, [Image.fromarray(frame) for frame in laid.clip], None).mean)
-        held.append(find_held(laid.hides, base.latent_shape).to(base.device))
+        stages.append(take_stage(base, laid, director.share))
         if len(own.starts) == 1 and len(laid.clip) == boxes.shape[2]:
             boxes[i] = torch.from_numpy(laid.boxes).to(boxes)
     if base.low_vram:
         base.let_go("vae")  # the U-Net needs its room
-    return replace(
-        guides, regions=replace(guides.regions, boxes=boxes), stage=Stage(torch.stack(latents), director.share, torch.stack(held))
-    )
+    return replace(guides, regions=replace(guides.regions, boxes=boxes), stage=join_stages(stages))
+
+
+def take_stage(base: Base, laid: Laid, share: float) -> Stage:
+    """A clip that was laid out, encoded: what it is drawn on from, and what of it stays as it is."""
+    latents = encode_pictures(base.vae, [Image.fromarray(frame) for frame in laid.clip], None).mean
+    held = find_held(laid.hides, base.latent_shape)
+    cover = torch.minimum(torch.from_numpy(laid.hides).float()[:, None], F.interpolate(held.float(), laid.hides.shape[1:], mode="bilinear"))
+    pixels = torch.from_numpy(laid.clip).permute(0, 3, 1, 2)
+    return Stage(latents[None], share, held.to(base.device)[None], pixels[None], cover[None])
+
+
+def join_stages(stages: list[Stage]) -> Stage:
+    """Stages of clips of as many frames as one."""
+    parts = ([getattr(own, name) for own in stages] for name in ("latents", "held", "pixels", "cover"))
+    latents, held, pixels, cover = (torch.cat(own) for own in parts)
+    return Stage(latents, stages[0].share, held, pixels, cover)
 
 
 def find_held(hides: np.ndarray, latent_shape: tuple[int, int, int]) -> torch.Tensor:

@@ -8,7 +8,7 @@ from diffusers import DPMSolverMultistepScheduler
 from vd_core.bases.encode import aside, decode
 from vd_core.bases.stable_diffusion import Base
 from vd_core.generation.denoise import Denoiser, make_scheduler
-from vd_core.generation.guides import Guides, Hold, Stage, enter, hold_stage
+from vd_core.generation.guides import Guides, Hold, Stage, enter, hold_stage, put_back
 from vd_core.generation.moves import WIDTH, Moves, move_latents
 from vd_core.generation.pictures import draw_noise
 from vd_core.generation.unet import Unrolled
@@ -71,7 +71,7 @@ def generate_text2video_zero(
         latents, first = torch.cat([at_forward, torch.stack(noised)], 1), start
     latents = denoise(latents, first, num_inference_steps, hold)
     with aside(base, net.unet):
-        return decode(base, latents.flatten(0, 1)).clamp(-1, 1).unflatten(0, (len(seeds), num_frames))
+        return put_back(decode(base, latents.flatten(0, 1)).clamp(-1, 1).unflatten(0, (len(seeds), num_frames)), stage)
 
 
 def warp_clip(latents: torch.Tensor, moves: Moves | None, seed: int, shift: torch.Tensor) -> torch.Tensor:

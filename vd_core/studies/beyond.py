@@ -141,7 +141,8 @@ def draw_scenes(
     if arm.staged:
         sampling = calm(sampling)
         guides = stage_scenes(base, jury, players, scenes, guides, draw_picture_with(base, sampling), seeds, takes)
-    return show(base, generate_latents(base, embeds, seeds, steps, sampling.guidance_scale, guides.regions, guides.stage))
+    latents = generate_latents(base, embeds, seeds, steps, sampling.guidance_scale, guides.regions, guides.stage)
+    return show(base, latents, guides.stage)
 
 
 def draw_crowd(base: Base, jury: Jury, players: Players, plan: Plan, arm: Arm, sampling: Sampling) -> list[Image.Image]:
