@@ -11,7 +11,18 @@ from tasks.commands.beyond_picture import SHOWN, save_picture
 from tasks.commands.beyond_report import OUT, collect, write_report
 from tasks.shared.cores import usable_cores
 from tasks.shared.exits import leave
-from tasks.studies.beyond import ALONE, ARMS_OF_PAIRS, CEILINGS, OF_PAIRS, PLAIN, Combination, key_of_crowd, place_of, run_combination
+from tasks.studies.beyond import (
+    ALONE,
+    ARMS_OF_PAIRS,
+    CEILINGS,
+    CODED,
+    OF_PAIRS,
+    PLAIN,
+    Combination,
+    key_of_crowd,
+    place_of,
+    run_combination,
+)
 from tasks.studies.code import hash_code
 from tasks.studies.rows import read_kept, rows_path, write_rows
 from tasks.studies.units import merge_study
@@ -57,7 +68,7 @@ def main(
     """Measure what goes beyond the paper on held-out toys, one process a core."""
     if unknown := set(figure or ()) - set(OF_PAIRS):
         leave(f"error: --figure {min(unknown)} is no figure of pairs; choose from {', '.join(OF_PAIRS)}", 1)
-    named = list(dict.fromkeys([*ARMS, *ARMS_OF_PAIRS, *CEILINGS]))
+    named = list(dict.fromkeys([*ARMS, *ARMS_OF_PAIRS, *CEILINGS, CODED]))
     if unknown := set(arm or ()) - set(named):
         leave(f"error: --arm '{min(unknown)}' is no arm; choose from {', '.join(named)}", 1)
     plan, base = load_plan(PLAN), Path(merge_study("toybox", {}, 2, 0).source.pipeline.path)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tasks.shared.documents import as_table, fill_table
-from tasks.studies.beyond import ALONE, CEILINGS, PLACED, PLAIN
+from tasks.studies.beyond import ALONE, CEILINGS, CODED, PLACED, PLAIN
 from vd_core.files import write_json
 from vd_core.metrics.intervals import DRAWS, with_interval
 from vd_core.studies.beyond import ARMS, Plan, Rows
@@ -62,9 +62,9 @@ def describe(values: list[list[float]]) -> dict[str, Any]:
 
 
 def build_report(figures: Found) -> dict[str, Any]:
-    """By figure: the `value`, `ci95` and `n`, `plain` (VideoDreamer's own), the `goal`, and every arm."""
+    """By figure that plain VideoDreamer was measured for: the `value`, `ci95` and `n`, `plain`, the `goal`, and every arm."""
     report = {}
-    for figure, arms in figures.items():
+    for figure, arms in ((name, own) for name, own in figures.items() if PLAIN in own):
         described = {arm: describe(values) for arm, values in arms.items()}
         goal = {"goal": GOALS[figure]} if figure in GOALS else {}
         report[figure] = {**described[beyond_arm(figure, described)], "plain": described[PLAIN], **goal, "arms": described}
@@ -83,7 +83,7 @@ def crowds_table(report: dict[str, Any]) -> str:
     sizes = list(dict.fromkeys(f.split("_")[0] for f in report if is_of_crowds(f)))
     figures = [f for size in sizes for figure in OF_CROWDS if (f := f"{size}_{figure}") in report]
     own = [report[f]["arms"] for f in figures]
-    rows = [[arm, *(cell(arms[arm]) if arm in arms else "" for arms in own)] for arm in (*ARMS, *CEILINGS)]
+    rows = [[arm, *(cell(arms[arm]) if arm in arms else "" for arms in own)] for arm in (*ARMS, *CEILINGS, CODED)]
     return as_table(["", *(f.replace("_", " ") for f in figures)], rows)
 
 

@@ -17,7 +17,7 @@ from tasks.shared.paths import CACHE
 from tasks.studies.units import merge_study
 from vd_core.files import fingerprint_of, write_json
 from vd_core.settings import Sampling
-from vd_core.studies.beyond import ARMS, Arm, Plan, Rows, Trained, draw_truth, finetune, read_crowd, run_crowd, run_known
+from vd_core.studies.beyond import ARMS, Arm, Plan, Rows, Trained, draw_truth, finetune, pass_through, read_crowd, run_crowd, run_known
 from vd_core.studies.beyond_attributes import read_drawn_attributes, run_attributes
 from vd_core.studies.beyond_clips import run_actions, run_events, run_long, run_zero_motion
 from vd_core.studies.beyond_drawn import read_drawn_actions, read_drawn_events
@@ -27,6 +27,8 @@ from vd_core.studies.toys import Jury, Toys, load_jury
 T = TypeVar("T")
 PLAIN, PLACED, ALONE = "plain", "regions", "each drawn alone first"
 CEILINGS = ("known colors, not finetuned", "the world's drawings")
+CODED = "the same, through the autoencoder"
+"""A third ceiling, of crowds: small toys lose most there."""
 ARMS_OF_PAIRS = {PLAIN: ARMS[PLAIN], PLACED: Arm("strips", True, True), ALONE: ARMS[ALONE]}
 """What pictures and clips of pairs compare: VideoDreamer's own finetuning, said in one sentence; with regions, events and the clip's motion; and from subjects drawn alone first."""
 WITH_ALONE = ("own_action", "own_attribute", "event_order", "zero_motion")
@@ -139,6 +141,7 @@ def run_arms(own: Combination, jury: Jury, sampling: Sampling, arms: list[str] |
     ceilings: dict[str, Callable[[Path], Rows]] = {
         known: lambda _: run_known(own.folder, jury, own.toys, own.plan, sampling),
         drawn: lambda _: read_crowd(jury, draw_truth(own.toys, own.plan.pictures), own.toys),
+        CODED: lambda _: read_crowd(jury, pass_through(own.folder, draw_truth(own.toys, own.plan.pictures)), own.toys),
     }
     rows |= {label: keep({**own.about, "kind": label}, draw) for label, draw in chosen_of(ceilings, arms).items()}
     return say(own.name, "bound", rows)

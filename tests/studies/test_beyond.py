@@ -20,7 +20,7 @@ from vd_core.customisation.weights import LORA_FILE
 from vd_core.inputs.pictures import contact_sheet
 from vd_core.metrics.find_subject import shows_with
 from vd_core.settings import Sampling
-from vd_core.studies.beyond import ARMS, draw_truth, finetune, load_plan, read_crowd, run_crowd
+from vd_core.studies.beyond import ARMS, draw_truth, finetune, load_plan, pass_through, read_crowd, run_crowd
 from vd_core.studies.beyond_attributes import choose_wearers, read_drawn_attributes, read_wearers, run_attributes
 from vd_core.studies.beyond_clips import in_order, run_actions, run_long, run_zero_motion, steadiness
 from vd_core.studies.beyond_drawn import read_drawn_actions, read_drawn_events
@@ -51,6 +51,16 @@ def test_toys_in_their_own_colors_are_bound_and_in_each_others_not(jury: Jury) -
     assert np.mean([r["bound"] for r in right]) >= 0.75 and np.mean([r["binding"] for r in right]) >= 0.9
     assert np.mean([r["fidelity"] for r in right]) > 0.7 > 0.4 > np.mean([r["fidelity"] for r in exchanged])
     assert sum(r["bound"] for r in exchanged) == 0 and [r["present"] for r in exchanged] == [r["present"] for r in right]
+
+
+def test_small_toys_lose_most_in_the_autoencoder(jury: Jury) -> None:
+    """What a picture of four can reach at all, and what is put back of held subjects is for."""
+    four = load_plan(ROOT / PLAN).crowds["four-2"]
+    drawn = draw_truth(four, 8)
+    shown = pass_through(ROOT / "models/toybox", drawn)
+    assert [p.size for p in shown] == [p.size for p in drawn]
+    bound = [np.mean([r["bound"] for r in read_crowd(jury, own, four)]) for own in (drawn, shown)]
+    assert bound[0] > 0.85 > 0.65 > bound[1]
 
 
 def test_a_missing_toy_is_not_present(jury: Jury) -> None:
@@ -150,6 +160,10 @@ def test_the_report_names_the_best_arm_and_plain() -> None:
     assert (four["value"], four["plain"]["value"], four["goal"], four["n"], four["samples"]) == (1.0, 0.25, 0.5, 3, 12)
     assert report["own_action"]["value"] == 0.9 and report["own_action"]["plain"]["value"] == 0.0
     assert report["event_order"]["value"] == 0.9 and report["event_steadier"]["value"] == -0.9 and report["long_drift"]["value"] == 0.75
+
+
+def test_a_figure_without_plain_videodreamer_is_not_reported() -> None:
+    assert build_report({"six_fidelity": {"the world's drawings": [[0.9]]}}) == {}
 
 
 def test_one_arm_measured_anew_leaves_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import yaml
 from PIL import Image
 
 from vd_core.bases.encode import embed_prompts
+from vd_core.bases.latents import encode_pictures
 from vd_core.bases.stable_diffusion import Base, folder_source, load_base
 from vd_core.customisation.load import load_customisation
 from vd_core.generation.guides import build_guides
@@ -195,6 +196,12 @@ def draw_truth(toys: Toys, count: int) -> list[Image.Image]:
         place = list(BACKGROUNDS)[i % len(BACKGROUNDS)]
         pictures.append(Image.fromarray(draw_scene(Drawing(tuple(drawn), place, seed_for("drawing", i) % 2**31))[0]))
     return pictures
+
+
+def pass_through(folder: Path, pictures: list[Image.Image]) -> list[Image.Image]:
+    """Pictures as the base's autoencoder shows them: nothing that is decoded can be clearer."""
+    base = load_base(folder_source(folder), torch.device("cpu"))
+    return show(base, encode_pictures(base.vae, pictures, None).mean)
 
 
 def run_known(folder: Path, jury: Jury, toys: Toys, plan: Plan, sampling: Sampling) -> Rows:
