@@ -1,14 +1,18 @@
 """mix, swap → runs/<combination>/render: the frames of a video a prompt and generator, the best of some seeds, and one contact sheet."""
 
+import json
+import shutil
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate.utils import release_memory
 from PIL import Image
 from tqdm import tqdm
 
+from tasks.shared.code import fingerprint_work
 from tasks.shared.command import replaced_folder, run_stage
 from tasks.shared.directing import follow_clip, hire_director, leads
 from tasks.shared.judging import open_picture_judge, require_judges
@@ -28,13 +32,14 @@ from vd_core.generation.layouts import place_automatically
 from vd_core.generation.staging import cast_alone, draw_clip_with, draw_picture_with, draw_still_with, set_stages
 from vd_core.inputs.clip_motion import ClipMotion
 from vd_core.inputs.clips import save_frames
-from vd_core.inputs.pictures import contact_sheet, to_pictures
+from vd_core.inputs.pictures import contact_sheet, load_numbered, to_pictures
 from vd_core.inputs.prompts import plain_prompt
 from vd_core.inputs.scenes import Scene, read_scene, spoken_prompt, whole_prompt
 from vd_core.inputs.subjects import Subject
 from vd_core.seeds import seed_for
 from vd_core.settings import Sampling
 
+LIST = "videos.json"
 SHEET_FRAMES = 8
 JUDGED_EVERY = 3
 Judge = Callable[[torch.Tensor, str], float]
@@ -51,30 +56,53 @@ def render(section: RenderSection, name: str) -> None:
         require_judges(section.judging, prepared.subjects)
     judge = build_judge(name, section, prepared) if tries > 1 else None
     motion = follow_clip(name, prepared.subjects, section.judging, section.device) if chosen.motion_from_clip else None
-    videos, rows = [], []
-    progress = tqdm(total=len(prompts) * len(chosen.generators) * tries, desc="rendering", unit="clip")
-    with replaced_folder(name, "render") as folder:
+    inputs = [run_folder(name, "swap"), *(run_folder(name, "mix") / part for part in ("subjects", "clip", "references"))]
+    with replaced_folder(name, "render", fingerprint_work("tasks.render", section, inputs)) as folder:
+        videos = read_finished(folder)
+        progress = tqdm(total=len(prompts) * len(chosen.generators) * tries, initial=len(videos) * tries, desc="rendering", unit="clip")
         for generator in chosen.generators:
-            clips = draw_clips(generator, section, name, prepared.subjects, scenes, motion)
-            for i, prompt in enumerate(prompts):
-                frames, seed = choose_clip([next(clips) for _ in range(tries)], prompt, judge)
+            names = [f"{generator}-{i:02d}" for i in range(len(prompts))]
+            finished = {i for i, video in enumerate(names) if any(v["video"] == video for v in videos)}
+            clips = draw_clips(generator, section, name, prepared.subjects, scenes, motion, finished)
+            for i in sorted(set(range(len(prompts))) - finished):
+                frames, seed = choose_clip([next(clips) for _ in range(tries)], prompts[i], judge)
+                videos.append({"video": names[i], "generator": generator, "prompt": prompts[i], "seed": seed})
+                finish(frames, videos, folder)
                 progress.update(tries)
-                video = f"{generator}-{i:02d}"
-                save_frames(frames, folder / video)
-                videos.append({"video": video, "generator": generator, "prompt": prompt, "seed": seed})
-                rows.append(choose_frames(to_pictures(frames)))
             clips.close()
             release_memory()
         progress.close()
-        write_json(folder / "videos.json", videos)
-        contact_sheet(rows).save(folder / "sheet.jpg", quality=90)
+        contact_sheet([choose_frames(load_numbered(folder / v["video"])) for v in videos]).save(folder / "sheet.jpg", quality=90)
     print(f"{len(videos)} clips in {run_folder(name, 'render')}/, their frames in sheet.jpg")
 
 
+def read_finished(folder: Path) -> list[dict[str, Any]]:
+    """The videos that a run which was ended has left whole."""
+    path = folder / LIST
+    return json.loads(path.read_text()) if path.is_file() else []
+
+
+def finish(frames: torch.Tensor, videos: list[dict[str, Any]], folder: Path) -> None:
+    """Write the frames of the last of `videos`, then the list: what is not in it does not count."""
+    video = folder / videos[-1]["video"]
+    shutil.rmtree(video, ignore_errors=True)
+    save_frames(frames, video)
+    write_json(folder / LIST, videos)
+
+
 def draw_clips(
-    generator: str, section: RenderSection, name: str, subjects: list[Subject], scenes: list[Scene], motion: ClipMotion | None
+    generator: str,
+    section: RenderSection,
+    name: str,
+    subjects: list[Subject],
+    scenes: list[Scene],
+    motion: ClipMotion | None,
+    finished: set[int],
 ) -> Generator[tuple[torch.Tensor, int]]:
-    """The clips of every scene, and their seeds. When it is closed, nothing holds the base any more: two at once would need twice the memory."""
+    """The clips of every scene that is not `finished`, and their seeds.
+
+    When it is closed, nothing holds the base any more: two at once would need twice the memory. If all are finished, none is opened.
+    """
     chosen, tries = section.render, section.render.seeds_tried
     base = open_base(section.models, section.device, subjects, motion=generator == "animatediff")
     base.low_vram = chosen.low_vram
@@ -88,7 +116,7 @@ def draw_clips(
         generate = set_up(name, generator, base, generate, subjects, motion, section)
     base.let_go("text_encoder")
     seeds = [seed_for("clip", generator, section.seed, i, k) for i in range(len(scenes)) for k in range(tries)]
-    yield from generate_batches(generate, prompt_embeds, seeds, guides, clips_at_once(base, frames_of(generator, section)))
+    yield from generate_batches(generate, prompt_embeds, seeds, guides, clips_at_once(base, frames_of(generator, section)), finished)
 
 
 def customise(generator: str, base: Base, folder: Path, section: RenderSection) -> Generate:
@@ -141,19 +169,23 @@ def guide(
 
 
 def generate_batches(
-    generate: Generate, prompt_embeds: torch.Tensor, seeds: list[int], guides: Guides, batch: int
+    generate: Generate, prompt_embeds: torch.Tensor, seeds: list[int], guides: Guides, batch: int, finished: set[int]
 ) -> Iterator[tuple[torch.Tensor, int]]:
     """The clips of the seeds, each with its own, `batch` computed at once. The seeds of each prompt of `prompt_embeds` follow each other.
 
-    Prompts with regions are computed one by one: what stands beside them would change their attention.
+    Prompts with regions are computed one by one: what stands beside them would change their attention. Those that are `finished` are left out; one
+    that shares a call with another is computed again with it, so that every clip has the bytes that it has in a run that is not ended.
     """
     tries = len(seeds) // (len(prompt_embeds) - 1)
     for own in [[k] for k in range(len(prompt_embeds) - 1)] if guides.regions else [list(range(len(prompt_embeds) - 1))]:
         clips = [(prompt, prompt * tries + k) for prompt in own for k in range(tries)]
         for i in range(0, len(clips), batch):
             rows, which = zip(*clips[i : i + batch], strict=True)
+            if finished.issuperset(rows):
+                continue
             some = [seeds[k] for k in which]
-            yield from zip(generate(prompt_embeds[[0, *(1 + row for row in rows)]], some, guides=guides.of(list(rows))), some, strict=True)
+            made = generate(prompt_embeds[[0, *(1 + row for row in rows)]], some, guides=guides.of(list(rows)))
+            yield from ((frames, seed) for row, frames, seed in zip(rows, made, some, strict=True) if row not in finished)
 
 
 def build_judge(name: str, section: RenderSection, prepared: Prepared) -> Judge:

@@ -9,6 +9,7 @@ import typer
 
 from tasks.commands.beyond_picture import SHOWN, save_picture
 from tasks.commands.beyond_report import OUT, collect, write_report
+from tasks.shared.code import hash_code
 from tasks.shared.cores import usable_cores
 from tasks.shared.exits import leave
 from tasks.studies.beyond import (
@@ -23,7 +24,6 @@ from tasks.studies.beyond import (
     place_of,
     run_combination,
 )
-from tasks.studies.code import hash_code
 from tasks.studies.rows import read_kept, rows_path, write_rows
 from tasks.studies.units import merge_study
 from vd_core.files import fingerprint_of, sha256_of

@@ -14,6 +14,7 @@ from accelerate import PartialState
 from tasks.shared.exits import as_line, leave
 from tasks.shared.paths import run_folder
 from tasks.shared.sections import S, read_section
+from vd_core.files import write_text
 
 
 def run_stage(stage: Callable[[S, str], None], model: type[S]) -> None:
@@ -38,7 +39,9 @@ def run_command(body: Callable[[str], None], stage: str = "") -> None:
         try:
             body(combination)
         except KeyboardInterrupt:
-            leave("interrupted; what is finished stands, and a training goes on from its last checkpoint", 130)
+            leave(
+                "interrupted; what is finished stands, a training goes on from its last checkpoint, and a render after its last video", 130
+            )
         except Exception as error:
             line = as_line(error, stage)
             if debug or line is None:
@@ -64,18 +67,27 @@ def silence_libraries() -> None:
 
 
 @contextmanager
-def replaced_folder(combination: str, stage: str) -> Iterator[Path]:
+def replaced_folder(combination: str, stage: str, work: str = "") -> Iterator[Path]:
     """A new folder that takes the place of the stage's if the block ends well; otherwise that stays as it was.
 
-    Of several processes the main one's folder counts; the others' are thrown away.
+    With a hash of the `work` it holds what an earlier run of the very same work had written when it ended. Of several processes the main one's
+    folder counts; the others' are thrown away.
     """
     target, process = run_folder(combination, stage), PartialState()
     aside = target.with_name(f".{target.name}.new" + (f".{process.process_index}" if not process.is_main_process else ""))
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
+    begun = aside.with_name(f"{aside.name}.work")
+    if not work or not begun.is_file() or begun.read_text() != work:
+        begun.unlink(missing_ok=True)
+        shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True, exist_ok=True)
+    for half in aside.glob("*.tmp"):
+        half.unlink()
+    if work:
+        write_text(begun, work)
     yield aside
     if not process.is_main_process:
         shutil.rmtree(aside)
+        begun.unlink(missing_ok=True)
         return
     let_others_read(aside)
     old = target.with_name(f".{target.name}.old")
@@ -83,6 +95,7 @@ def replaced_folder(combination: str, stage: str) -> Iterator[Path]:
     if target.exists():
         os.replace(target, old)
     os.replace(aside, target)
+    begun.unlink(missing_ok=True)
     shutil.rmtree(old, ignore_errors=True)
 
 

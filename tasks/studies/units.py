@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from tasks.settings import build_sections, hash_files
+from tasks.shared.code import hash_code
 from tasks.shared.merging import load_params, merge
 from tasks.shared.params import Merged, Params, Render
 from tasks.shared.sections import Models, Sections
 from tasks.shared.yaml_files import overlay
-from tasks.studies.code import hash_code
 from tasks.studies.plan import About, Cell, Generator, Study, Variant
 from vd_core.errors import InputError
 from vd_core.files import fingerprint_of

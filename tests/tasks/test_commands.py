@@ -47,6 +47,22 @@ def test_a_kill_while_writing_leaves_the_last_good_output(tmp_path: Path, monkey
     assert (target / "a").read_text() == "old"
 
 
+def test_the_same_work_goes_on_where_it_was_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other work, and work without a name, begins with an empty folder; files that are half written go."""
+    monkeypatch.chdir(tmp_path)
+    found = []
+    for work in ("one", "one", "two", "", "one"):
+        with pytest.raises(KeyboardInterrupt), replaced_folder("toys", "out", work) as folder:
+            found.append(sorted(p.name for p in folder.iterdir()))
+            (folder / f"{work}.png").write_text("whole")
+            (folder / "list.json.7.tmp").write_text("half")
+            raise KeyboardInterrupt
+    assert found == [[], ["one.png"], [], [], []]
+    with replaced_folder("toys", "out", "one"):
+        pass
+    assert sorted(p.name for p in Path("runs/toys").rglob("*")) == ["one.png", "out"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sd1"], indirect=True)
 def test_the_command_line_says_one_line_and_exits_1(workspace: Path) -> None:
@@ -65,7 +81,7 @@ def test_the_command_line_says_one_line_and_exits_1(workspace: Path) -> None:
         ("Path('/dev/full').write_text('x')", "error: the disk is full; make room, and run this again: finished stages stand", 1),
         (
             "signal.signal(signal.SIGINT, signal.default_int_handler) and os.kill(os.getpid(), signal.SIGINT)",
-            "interrupted; what is finished stands, and a training goes on from its last checkpoint",
+            "interrupted; what is finished stands, a training goes on from its last checkpoint, and a render after its last video",
             130,
         ),
     ],

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from tasks.commands.study import cost_table
+from tasks.shared import code
 from tasks.shared.yaml_files import read_yaml
-from tasks.studies import code
 from tasks.studies.cell import run_cell
 from tasks.studies.figures import cell_folder, read_study
 from tasks.studies.plan import PLAN, EditionName, ProfileName, plan_study

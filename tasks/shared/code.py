@@ -5,6 +5,10 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
+from pydantic import BaseModel
+
+from vd_core.files import fingerprint_of, sha256_of
+
 ROOT = Path(__file__).resolve().parents[2]
 DEFINITIONS = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -49,3 +53,9 @@ def dump(path: Path) -> str:
         if isinstance(node, DEFINITIONS) and ast.get_docstring(node) is not None:
             node.body = node.body[1:]
     return ast.dump(tree)
+
+
+def fingerprint_work(module: str, section: BaseModel, inputs: list[Path]) -> str:
+    """A sha256 of all that decides what a stage writes: the code of its `module`, its section, and every file under `inputs`."""
+    files = {str(path): sha256_of(path) for folder in inputs for path in sorted(folder.rglob("*")) if path.is_file()}
+    return fingerprint_of({"code": hash_code(module), "section": section.model_dump(mode="json"), "files": files}, [])
