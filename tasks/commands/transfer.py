@@ -109,11 +109,12 @@ def main(
     workers: Annotated[int, typer.Option(help="references at once")] = 2,
     references: Annotated[int, typer.Option(help="the first so many")] = 10,
     naive: Annotated[int, typer.Option(help="Naive-motion on the first so many of them")] = 10,
+    bare: Annotated[int, typer.Option(help="the base's own motion modules on the first so many: by their path alone these differ")] = 10,
 ) -> None:
     """Give the motions of drawn clips to the demo's subjects, and measure what arrives. The demo must have run."""
     plan, section = read_setting()
     threads = max(1, len(usable_cores()) // workers)
-    counts: dict[Training, int] = {"swap": references, "none": references, "naive": min(naive, references), "drawn": references}
+    counts: dict[Training, int] = {"swap": references, "none": min(bare, references), "naive": min(naive, references), "drawn": references}
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         waiting = {t: [pool.submit(measure_once, i, t, threads) for i in range(count)] for t, count in counts.items() if count}
         found = {t: [w.result() for w in own] for t, own in waiting.items()}
