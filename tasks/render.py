@@ -61,10 +61,10 @@ def render(section: RenderSection, name: str) -> None:
         videos = read_finished(folder)
         progress = tqdm(total=len(prompts) * len(chosen.generators) * tries, initial=len(videos) * tries, desc="rendering", unit="clip")
         for generator in chosen.generators:
-            names = [f"{generator}-{i:02d}" for i in range(len(prompts))]
-            finished = {i for i, video in enumerate(names) if any(v["video"] == video for v in videos)}
+            names, known = [f"{generator}-{i:02d}" for i in range(len(prompts))], {v["video"] for v in videos}
+            finished = {i for i, video in enumerate(names) if video in known}
             clips = draw_clips(generator, section, name, prepared.subjects, scenes, motion, finished)
-            for i in sorted(set(range(len(prompts))) - finished):
+            for i in (i for i in range(len(prompts)) if i not in finished):
                 frames, seed = choose_clip([next(clips) for _ in range(tries)], prompts[i], judge)
                 videos.append({"video": names[i], "generator": generator, "prompt": prompts[i], "seed": seed})
                 finish(frames, videos, folder)

@@ -14,23 +14,23 @@ DEFINITIONS = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 @cache
-def hash_code(module: str) -> str:
-    """A sha256 of the module called `module` and of all of `vd_core` that it imports, transitively. Comments, docstrings and layout do not count."""
+def hash_code(module: str, parts: tuple[str, ...] = ("vd_core",)) -> str:
+    """A sha256 of the module called `module` and of all of `parts` that it imports, transitively. Comments, docstrings and layout do not count."""
     digest = hashlib.sha256()
-    for path in sorted(read_closure(ROOT / f"{module.replace('.', '/')}.py")):
+    for path in sorted(read_closure(ROOT / f"{module.replace('.', '/')}.py", parts)):
         digest.update(f"{path.relative_to(ROOT)}\n{dump(path)}\n".encode())
     return digest.hexdigest()
 
 
-def read_closure(module: Path) -> set[Path]:
-    """The file of a module, and those of `vd_core` that it imports by way of this repository's modules."""
+def read_closure(module: Path, parts: tuple[str, ...]) -> set[Path]:
+    """The file of a module, and those of `parts` that it imports by way of this repository's modules."""
     found, waiting = set(), [module]
     while waiting:
         path = waiting.pop()
         if path not in found and path.is_file():
             found.add(path)
             waiting += [ROOT / f"{name.replace('.', '/')}.py" for name in imported(path)]
-    return {p for p in found if p == module or p.is_relative_to(ROOT / "vd_core")}
+    return {p for p in found if p == module or any(p.is_relative_to(ROOT / part) for part in parts)}
 
 
 @cache
@@ -58,4 +58,4 @@ def dump(path: Path) -> str:
 def fingerprint_work(module: str, section: BaseModel, inputs: list[Path]) -> str:
     """A sha256 of all that decides what a stage writes: the code of its `module`, its section, and every file under `inputs`."""
     files = {str(path): sha256_of(path) for folder in inputs for path in sorted(folder.rglob("*")) if path.is_file()}
-    return fingerprint_of({"code": hash_code(module), "section": section.model_dump(mode="json"), "files": files}, [])
+    return fingerprint_of({"code": hash_code(module, ("tasks", "vd_core")), "section": section.model_dump(mode="json"), "files": files}, [])

@@ -8,6 +8,7 @@ import yaml
 
 from tasks.commands.study import cost_table
 from tasks.shared import code
+from tasks.shared.sections import EncodeSection
 from tasks.shared.yaml_files import read_yaml
 from tasks.studies.cell import run_cell
 from tasks.studies.figures import cell_folder, read_study
@@ -82,7 +83,21 @@ def test_code_counts_and_its_comments_do_not(tmp_path: Path, monkeypatch: pytest
 
     first = hashed()
     assert hashed("vd_core/c.py", '"""Other."""\n\ndef f():  # comment\n    return (1)\n') == first
+    assert hashed("tasks/b.py", "from vd_core import c\nx = 2\n") == first
     assert hashed("vd_core/c.py", "def f():\n    return 2\n") != first
+
+
+def test_of_a_stages_work_the_code_that_stages_share_counts_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(code, "ROOT", tmp_path)
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks/a.py").write_text("from tasks.b import x\n")
+    hashes = set()
+    for value in (1, 2):
+        (tmp_path / "tasks/b.py").write_text(f"x = {value}\n")
+        for function in (code.hash_code, code.imported, code.dump):
+            function.cache_clear()
+        hashes.add(code.fingerprint_work("tasks.a", EncodeSection(fps=8), []))
+    assert len(hashes) == 2
 
 
 @pytest.mark.slow
