@@ -34,8 +34,9 @@ from vd_core.inputs.clip_motion import ClipMotion
 from vd_core.inputs.clips import save_frames
 from vd_core.inputs.pictures import contact_sheet, load_numbered, to_pictures
 from vd_core.inputs.prompts import plain_prompt
-from vd_core.inputs.scenes import Scene, read_scene, spoken_prompt, whole_prompt
+from vd_core.inputs.scenes import Box, Scene, read_scene, spoken_prompt, whole_prompt
 from vd_core.inputs.subjects import Subject
+from vd_core.inputs.ways import lead_by_words, says_a_way
 from vd_core.seeds import seed_for
 from vd_core.settings import Sampling
 
@@ -108,12 +109,12 @@ def draw_clips(
     base.low_vram = chosen.low_vram
     generate = customise(generator, base, run_folder(name, "swap"), section)
     prompt_embeds = embed_prompts(base, [whole_prompt(subjects, scene) for scene in scenes])
+    scenes = lead(generator, subjects, scenes, section)
     guides = guide(generator, base, subjects, scenes, motion, section)
     if section.regions.staged:
         clips_of_events = generator == "animatediff" and not leads(motion)  # Text2Video-Zero moves one picture, and what is led is one
-        layout = place_automatically(len(subjects), 0, section.regions.most_in_a_row) if clips_of_events else None
-        guides = cast_alone(base, subjects, scenes, guides, layout)
-        generate = set_up(name, generator, base, generate, subjects, motion, section)
+        guides = cast_alone(base, subjects, scenes, guides, lay_out_row(subjects, section) if clips_of_events else None)
+        generate = set_up(name, generator, base, generate, subjects, section)
     base.let_go("text_encoder")
     seeds = [seed_for("clip", generator, section.seed, i, k) for i in range(len(scenes)) for k in range(tries)]
     yield from generate_batches(generate, prompt_embeds, seeds, guides, clips_at_once(base, frames_of(generator, section)), finished)
@@ -130,22 +131,19 @@ def customise(generator: str, base: Base, folder: Path, section: RenderSection) 
     )
 
 
-def set_up(
-    name: str, generator: str, base: Base, generate: Generate, subjects: list[Subject], motion: ClipMotion | None, section: RenderSection
-) -> Generate:
+def set_up(name: str, generator: str, base: Base, generate: Generate, subjects: list[Subject], section: RenderSection) -> Generate:
     """The generator, which draws every subject of a clip with regions alone first.
 
-    For Text2Video-Zero, which moves its first frame, that is a picture; for AnimateDiff a clip. Where the reference's things lead the boxes it is, for both, a picture
-    that lasts for the clip: else a subject would move twice.
+    For Text2Video-Zero, which moves its first frame, that is a picture; for AnimateDiff a clip. Where the reference's things or words lead the boxes it is, for both, a
+    picture that lasts for the clip: else a subject would move twice.
     """
-    held = leads(motion)
-    director = hire_director(name, section.judging, section.device, subjects, section.regions, held)
+    director = hire_director(name, section.judging, section.device, subjects, section.regions)
     sampling = Sampling(section.render.num_inference_steps, section.regions.guidance_scale)
     calm = partial(generate, guidance_scale=sampling.guidance_scale)
-    animated = draw_still_with(base, calm) if held else draw_clip_with(calm)
-    draw = animated if generator == "animatediff" else draw_picture_with(base, sampling)
+    animated = {True: draw_still_with(base, calm), False: draw_clip_with(calm)}
 
     def direct(prompt_embeds: torch.Tensor, seeds: list[int], guides: Guides) -> torch.Tensor:
+        draw = animated[guides.held[0]] if generator == "animatediff" else draw_picture_with(base, sampling)
         staged = set_stages(base, director, draw, guides, seeds)
         return (calm if staged.stage else generate)(prompt_embeds, seeds, guides=staged)
 
@@ -157,15 +155,28 @@ def frames_of(generator: str, section: RenderSection) -> int:
     return section.render.animatediff_frames if generator == "animatediff" else section.render.text2video_zero_frames
 
 
+def lead(generator: str, subjects: list[Subject], scenes: list[Scene], section: RenderSection) -> list[Scene]:
+    """The scenes, of which those whose subjects' words say a way are led by these, if that is wanted."""
+    if not section.render.motion_from_words:
+        return scenes
+    layout, frames = lay_out_row(subjects, section), frames_of(generator, section)
+    return [lead_by_words(scene, subjects, layout, frames) if says_a_way(scene) else scene for scene in scenes]
+
+
 def guide(
     generator: str, base: Base, subjects: list[Subject], scenes: list[Scene], motion: ClipMotion | None, section: RenderSection
 ) -> Guides:
-    """The regions, events and moves of a generator's clips, one a scene; what moves in the reference clip leads them."""
+    """The regions, events and moves of a generator's clips, one a scene; what moves in the reference clip leads those that words do not."""
     frames, chosen = frames_of(generator, section), section.regions
-    layouts = [place_automatically(len(subjects), 0, chosen.most_in_a_row)] * len(scenes)
+    layouts = [lay_out_row(subjects, section)] * len(scenes)
     strength = section.render.motion_field_strength if generator == "text2video_zero" else None
-    held = leads(motion) and chosen.staged > 0
+    held = [chosen.staged > 0 and (leads(motion) or bool(scene.led)) for scene in scenes]
     return build_guides(base, subjects, scenes, layouts, frames, chosen.repeat, strength, motion and motion.spread_over(frames), held)
+
+
+def lay_out_row(subjects: list[Subject], section: RenderSection) -> list[Box]:
+    """The automatic boxes of a clip's subjects."""
+    return place_automatically(len(subjects), 0, section.regions.most_in_a_row)
 
 
 def generate_batches(

@@ -18,6 +18,7 @@ from vd_core.inputs.inspecting import Inspection, problems
 from vd_core.inputs.prompts import check_prompts, spelled_words, training_prompts
 from vd_core.inputs.scenes import read_scene, spoken_prompts
 from vd_core.inputs.subjects import Subject, check_placeholder_tokens, load_subjects
+from vd_core.inputs.ways import says_a_way
 from vd_core.metrics.wanted import explain_open_detector
 from vd_core.settings import Part
 
@@ -92,16 +93,24 @@ def check_nouns(merged: Merged, class_nouns: list[str]) -> list[Finding]:
 
 
 def check_scenes(merged: Merged) -> list[Finding]:
-    """Settings of subjects in their own boxes, if no prompt has any."""
+    """Settings of subjects in their own boxes, if no prompt has any; words that should lead, if none does."""
+    scenes = [read_scene(raw) for raw in merged.prompts]
     led = merged.render.motion_from_clip and "animatediff" in merged.render.generators
-    wanted = {"regions.staged": merged.regions.staged, "AnimateDiff's render.motion_from_clip": led}
+    wanted = {
+        "regions.staged": merged.regions.staged,
+        "AnimateDiff's render.motion_from_clip": led,
+        "render.motion_from_words": merged.render.motion_from_words,
+    }
     keys = [key for key, on in wanted.items() if on]
-    if not keys or any(read_scene(raw).actions for raw in merged.prompts):
-        return []
-    subjects = ", ".join(f"{name}: ''" for name in merged.subjects)
-    example = f"{{scene: {read_scene(merged.prompts[0]).text}, subjects: {{{subjects}}}}}"
-    said = f"no prompt names the subjects, and {' and '.join(keys)} act on such alone; write {example}"
-    return [Finding("scenes", "warning", said)]
+    if keys and not any(scene.actions for scene in scenes):
+        subjects = ", ".join(f"{name}: ''" for name in merged.subjects)
+        example = f"{{scene: {scenes[0].text}, subjects: {{{subjects}}}}}"
+        said = f"no prompt names the subjects, and {' and '.join(keys)} act on such alone; write {example}"
+        return [Finding("scenes", "warning", said)]
+    if merged.render.motion_from_words and not any(says_a_way(scene) for scene in scenes):
+        said = "render.motion_from_words is true, and no subject's words say a way in an automatic layout; write as {subjects: {%s: is jumping}}"
+        return [Finding("scenes", "warning", said % merged.subjects[0])]
+    return []
 
 
 def check_words(merged: Merged, combination: str, subjects: list[Subject], place: Located) -> list[Finding]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tasks.shared.documents import as_table, fill_table
-from tasks.studies.beyond import ALONE, CEILINGS, CODED, PLACED, PLAIN
+from tasks.studies.beyond import ALONE, CEILINGS, CODED, LED, PLACED, PLAIN
 from vd_core.files import write_json
 from vd_core.metrics.intervals import DRAWS, with_interval
 from vd_core.studies.beyond import ARMS, Plan, Rows
@@ -26,8 +26,8 @@ GOALS = {
     "long_drift": 0.95,
     "zero_motion": 0.8,
 }
-BY_ALONE = ("own_action", "event_order", "event_steadier", "zero_motion")
-"""Figures of pairs for which subjects drawn alone first are what goes beyond; for the others regions, events and the clip's motion, as toys that stand in no study said."""
+BEYOND = {"own_action": (LED, ALONE), "event_order": (ALONE,), "event_steadier": (ALONE,), "zero_motion": (ALONE,)}
+"""Of figures of pairs the arms that go beyond, the first that was measured; for the others regions, events and the clip's motion, as toys that stand in no study said."""
 Found = dict[str, dict[str, list[list[float]]]]
 """Each figure's values by arm, a list a combination."""
 
@@ -75,7 +75,7 @@ def beyond_arm(figure: str, arms: Container[str]) -> str:
     """The arm that is held against plain VideoDreamer; one that was not measured yet gives way to what was before it."""
     if is_of_crowds(figure):
         return ALONE if ALONE in arms else "regions in training"
-    return ALONE if figure in BY_ALONE and ALONE in arms else PLACED
+    return next((arm for arm in BEYOND.get(figure, ()) if arm in arms), PLACED)
 
 
 def crowds_table(report: dict[str, Any]) -> str:
@@ -92,10 +92,10 @@ def pairs_table(report: dict[str, Any]) -> str:
     rows = []
     for figure in (f for f in GOALS if f in report and not is_of_crowds(f)):
         own = report[figure]
-        measured = [cell(own["arms"][arm]) if arm in own["arms"] else "" for arm in (PLAIN, PLACED, ALONE)]
+        measured = [cell(own["arms"][arm]) if arm in own["arms"] else "" for arm in (PLAIN, PLACED, ALONE, LED)]
         ceilings = [cell(own["arms"][c]) if c in own["arms"] else "" for c in CEILINGS]
         rows.append([f"`{figure}`", *measured, f"{GOALS[figure]:g}", *ceilings])
-    return as_table(["", "plain VideoDreamer", "regions, events, motion", ALONE, "wanted", *CEILINGS], rows)
+    return as_table(["", "plain VideoDreamer", "regions, events, motion", ALONE, LED, "wanted", *CEILINGS], rows)
 
 
 def cell(figure: dict[str, Any]) -> str:

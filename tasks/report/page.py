@@ -13,6 +13,7 @@ from tasks.shared.picks import Candidate
 from tasks.shared.sections import ExportSection, as_yaml
 from tasks.shared.templates import read_template
 from vd_core.inputs.scenes import read_scene
+from vd_core.inputs.ways import says_a_way
 
 TRAININGS = {"finetune": "Finetuning", "refinetune": "Re-finetuning", "motion": "Motion finetuning"}
 SCORES = ("score", "fidelity", "text_fidelity")
@@ -73,7 +74,9 @@ def describe_generator(generator: str, section: ExportSection) -> str:
 
 
 def describe_motion(generator: str, section: ExportSection) -> str:
-    """What moves a generator's clips: the reference clip's way, its motion modules, the motion field, or nothing worth a word."""
+    """What moves a generator's clips: their subjects' own words, the reference clip's way, its motion modules, the motion field, or nothing worth a word."""
+    if section.render.motion_from_words and all(says_a_way(read_scene(raw)) for raw in section.prompts):
+        return "; each goes as its own words say"
     if section.render.motion_from_clip:
         return f"; goes the way of “{section.motion_prompt}”"
     if generator == "animatediff":

@@ -10,14 +10,14 @@ from vd_core.generation.takes import Director
 from vd_core.inputs.clip_motion import ClipMotion, find_motion, motion_of_paths
 from vd_core.inputs.subjects import Subject
 from vd_core.inputs.tracks import keep_whole, link_boxes
-from vd_core.metrics.find_subject import alike_with, find_with, shows_with
+from vd_core.metrics.find_subject import alike_with, find_with, fits_with, shows_with
 
 
-def hire_director(name: str, judging: Judging, device: Device, subjects: list[Subject], regions: Regions, held: bool = False) -> Director:
+def hire_director(name: str, judging: Judging, device: Device, subjects: list[Subject], regions: Regions) -> Director:
     """A combination's director, with the stage's judges; InputError if they cannot be found or fetched."""
     judges = open_judges(judging, device, subjects)
     alike = alike_with(judges, read_references(name, subjects))
-    return Director(find_with(judges), subjects, regions.staged, regions.takes, alike, shows_with(judges), held)
+    return Director(find_with(judges), subjects, regions.staged, regions.takes, alike, shows_with(judges), fits_with(judges))
 
 
 def follow_clip(name: str, subjects: list[Subject], judging: Judging, device: Device) -> ClipMotion:

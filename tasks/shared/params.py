@@ -155,6 +155,7 @@ class Render(Section):
     low_vram: bool
     motion_field_strength: tuple[float, float]
     motion_from_clip: bool
+    motion_from_words: bool
     t_forward: PositiveInt
     t_warp: PositiveInt
     t_carried: Annotated[int, Field(ge=2)]

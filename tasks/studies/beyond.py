@@ -25,14 +25,15 @@ from vd_core.studies.beyond_picks import refinetune
 from vd_core.studies.toys import Jury, Toys, load_jury
 
 T = TypeVar("T")
-PLAIN, PLACED, ALONE = "plain", "regions", "each drawn alone first"
+PLAIN, PLACED, ALONE, LED = "plain", "regions", "each drawn alone first", "led by their words"
 CEILINGS = ("known colors, not finetuned", "the world's drawings")
 CODED = "the same, through the autoencoder"
 """A third ceiling, of crowds: small toys lose most there."""
-ARMS_OF_PAIRS = {PLAIN: ARMS[PLAIN], PLACED: Arm("strips", True, True), ALONE: ARMS[ALONE]}
-"""What pictures and clips of pairs compare: VideoDreamer's own finetuning, said in one sentence; with regions, events and the clip's motion; and from subjects drawn alone first."""
-WITH_ALONE = ("own_action", "own_attribute", "event_order", "zero_motion")
-"""Figures of pairs that the last arm is measured for: of 64 frames it would be drawn three times."""
+ARMS_OF_PAIRS = {PLAIN: ARMS[PLAIN], PLACED: Arm("strips", True, True), ALONE: ARMS[ALONE], LED: replace(ARMS[ALONE], led=True)}
+"""What pictures and clips of pairs compare: VideoDreamer's own finetuning, said in one sentence; with regions, events and the clip's motion; from subjects drawn alone first;
+and these in boxes that go as their words say."""
+ONLY = {ALONE: ("own_action", "own_attribute", "event_order", "zero_motion"), LED: ("own_action",)}
+"""Figures of pairs that the last two arms are measured for: of 64 frames the first would be drawn three times, and words lead actions alone."""
 OF_PAIRS: dict[str, Callable[..., Rows]] = {
     "own_action": run_actions,
     "own_attribute": run_attributes,
@@ -155,7 +156,7 @@ def key_of_crowd(own: Combination, arm: Arm, finetuning: Path) -> dict[str, Any]
 def run_figure(own: Combination, jury: Jury, sampling: Sampling, figure: str, arms: list[str] | None) -> dict[str, Rows]:
     """One figure's rows of a pair's arms, and of its ceilings where it has some."""
     rows: dict[str, Rows] = {}
-    own_arms = {label: arm for label, arm in ARMS_OF_PAIRS.items() if label != ALONE or figure in WITH_ALONE}
+    own_arms = {label: arm for label, arm in ARMS_OF_PAIRS.items() if figure in ONLY.get(label, OF_PAIRS)}
     for label, arm in chosen_of(own_arms, arms).items():
         folder = own.train(arm)
         draw = partial(OF_PAIRS[figure], own.folder, jury, own.toys, own.plan, arm, sampling, folder)

@@ -55,7 +55,7 @@ def test_what_is_held_ends_as_it_was_laid(base: Base) -> None:
     with pytest.MonkeyPatch.context() as patch:
         for module in (animatediff, text2video_zero):
             patch.setattr(module, "decode", remember)
-        guides = Guides(None, [None], stage=Stage(latents, 0.5, held))
+        guides = Guides(None, [None], [False], stage=Stage(latents, 0.5, held))
         generate_animatediff(base, animated, embeds, [7], frames, 8, 3.0, False, guides=guides)
         generate_text2video_zero(base, zero, embeds, [7], frames, 8, 3.0, (8.0, 8.0), 5, 4, False, guides=guides)
     picture = Stage(latents[:, :1], 0.5, held[:, :1])
@@ -80,7 +80,7 @@ def test_what_is_held_is_seen_as_it_was_laid(base: Base) -> None:
     inside, edge = stage.cover[0, 0, 0] == 1, stage.cover[0, 0, 0] > 0
     assert inside.any() and not edge[: side // 4].any() and edge.sum() > inside.sum(), "it fades at its edge"
     first = Stage(*(own[:, :1] if isinstance(own, torch.Tensor) else own for own in vars(stage).values()))
-    guides = Guides(None, [None], stage=stage)
+    guides = Guides(None, [None], [False], stage=stage)
     drawn = generate_latents(base, embeds, [7], 8, 3.0, regions_of_picture(base), first)
     made = {
         "animatediff": generate_animatediff(base, animated, embeds, [7], frames, 8, 3.0, False, guides=guides)[0],

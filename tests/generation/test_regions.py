@@ -51,8 +51,10 @@ def test_one_region_over_the_whole_picture_is_the_plain_prompt(base: Base) -> No
     zero, animated = unroll(base.unet), unroll(build_animatediff(base, adapter).unet)
     makes = {
         1: lambda e, r: generate_latents(base, e, [3], 5, 3.0, r),
-        3: lambda e, r: generate_text2video_zero(base, zero, e, [3], 3, 8, 3.0, (0.0, 0.0), 6, 4, False, guides=r and Guides(r, [None])),
-        4: lambda e, r: generate_animatediff(base, animated, e, [3], 4, 5, 3.0, False, guides=r and Guides(r, [None])),
+        3: lambda e, r: generate_text2video_zero(
+            base, zero, e, [3], 3, 8, 3.0, (0.0, 0.0), 6, 4, False, guides=r and Guides(r, [None], [False])
+        ),
+        4: lambda e, r: generate_animatediff(base, animated, e, [3], 4, 5, 3.0, False, guides=r and Guides(r, [None], [False])),
     }
     for frames, make in makes.items():
         plain = make(embeds, None)

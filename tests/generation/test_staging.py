@@ -25,7 +25,7 @@ from vd_core.generation.staging import (
 from vd_core.generation.takes import Director
 from vd_core.generation.text2video_zero import generate_text2video_zero
 from vd_core.generation.unet import unroll
-from vd_core.inputs.scenes import read_scene
+from vd_core.inputs.scenes import Asked, read_scene
 from vd_core.inputs.staging import see_alone
 from vd_core.inputs.subjects import Subject
 from vd_core.settings import Sampling
@@ -115,7 +115,7 @@ def test_both_generators_draw_on_from_it(base: Base) -> None:
 
     way = {"dog": [[0, 0.2, 0.5, 1], [0.2, 0.2, 0.7, 1]], "cat": [[0.5, 0.2, 1, 1]]}
     leading = read_scene({"scene": "in the snow", "subjects": {"dog": "", "cat": ""}, "layout": way})
-    led = cast_alone(base, SUBJECTS, [leading], build_guides(base, SUBJECTS, [leading], [[]], frames, False))
+    led = cast_alone(base, SUBJECTS, [leading], build_guides(base, SUBJECTS, [leading], [[]], frames, False, held=[True]))
     for generate, draw, staged in ((animate, draw_clip_with(animate), frames), (shift, draw_picture_with(base, SAMPLING), 1)):
         plain = guides_of(base, frames)
         for find in (find_middle, find_nothing):
@@ -125,7 +125,7 @@ def test_both_generators_draw_on_from_it(base: Base) -> None:
             made, at_once = generate(embeds, [7], guides), generate(embeds, [7], plain)
             assert made.shape == at_once.shape and float((made - at_once).abs().max()) > 1e-2
         still = draw_still_with(base, animate) if staged == frames else draw
-        held = set_stages(base, Director(find_middle, SUBJECTS, 0.4, held=True), still, led, [7])
+        held = set_stages(base, Director(find_middle, SUBJECTS, 0.4), still, led, [7])
         assert held.stage is not None and held.stage.latents.shape[1] == frames and held.regions is not None
         assert held.regions.boxes[0, 0, :, 0].diff().tolist() == pytest.approx([0.1, 0.1], abs=1e-5)  # as led, and no further
         nobody = replace(plain, alone=None)
@@ -140,10 +140,10 @@ def test_text2video_zero_draws_every_frame_of_a_stage_on_from_one_noise(base: Ba
 
     def clip(way: list) -> torch.Tensor:
         scene = read_scene({"scene": "in the snow", "subjects": {"dog": "", "cat": ""}, "layout": {"dog": way, "cat": [0.5, 0.2, 1, 1]}})
-        guides = build_guides(base, SUBJECTS, [scene], [[]], frames, False, (12.0, 12.0), held=True)
+        guides = build_guides(base, SUBJECTS, [scene], [[]], frames, False, (12.0, 12.0), held=[True])
         assert guides.moves == [None] and not guides.carry
         alone = cast_alone(base, SUBJECTS, [scene], guides)
-        staged = set_stages(base, Director(find_middle, SUBJECTS, 0.4, held=True), draw_picture_with(base, SAMPLING), alone, [7])
+        staged = set_stages(base, Director(find_middle, SUBJECTS, 0.4), draw_picture_with(base, SAMPLING), alone, [7])
         return generate_text2video_zero(base, net, embeds, [7], frames, 8, 3.0, (12.0, 12.0), 6, 4, False, guides=staged)[0]
 
     stays, goes = clip([0, 0.2, 0.5, 1]), clip([[0, 0.2, 0.5, 1], [0.2, 0.2, 0.7, 1]])
@@ -163,7 +163,7 @@ def test_in_events_each_subject_is_drawn_alone_at_each_place(base: Base) -> None
     said = ["a sks dog is jumping in the forest", "a krk cat is jumping in the forest", "a sks dog on the beach", "a krk cat on the beach"]
     assert guides.alone is not None and guides.alone[0] is not None and guides.alone[0].starts == [0, 2]
     torch.testing.assert_close(guides.alone[0].embeds, embed_prompts(base, said))
-    assert guides.alone[0].said == [None] * 4
+    assert guides.alone[0].asked == [Asked("are jumping in the forest")] * 2 + [Asked("on the beach")] * 2
     asked: list[list[int]] = []
 
     def draw(prompt_embeds: torch.Tensor, seeds: list[int]) -> torch.Tensor:
@@ -181,7 +181,7 @@ def test_each_event_has_its_own_frames_of_what_was_drawn() -> None:
         clip = np.stack([np.full((32, 32, 3), level + f, np.uint8) for f in range(4)])
         return clip, see_alone(clip, [np.array([[8.0, 8, 24, 24]])] * 4)
 
-    solos = Solos(torch.zeros(3, 1, 1), [None] * 2, torch.tensor([[[0.0, 0.2, 0.5, 1]] * 4]), [0, 1])
+    solos = Solos(torch.zeros(3, 1, 1), [Asked("")] * 2, torch.tensor([[[0.0, 0.2, 0.5, 1]] * 4]), [0, 1])
     laid = lay_out_events([[drawn(100)], [drawn(200)]], solos, False)
     assert laid.clip[:, 0, 0, 0].tolist() == pytest.approx([101.5, 201.5, 201.5, 201.5], abs=1)  # the median behind it
     assert laid.boxes.shape == (1, 4, 4) and laid.hides.shape == (4, 32, 32)

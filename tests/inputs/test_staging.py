@@ -98,3 +98,16 @@ def test_who_is_not_found_is_left_out() -> None:
     assert where(stage[0], GREEN)[0] >= 31
     with pytest.raises(ValueError, match="nobody"):
         set_stage([None, None], BOXES)
+
+
+def test_a_second_one_does_not_stay_in_the_place() -> None:
+    """And a backdrop of which less is guessed is taken before it."""
+    clip = np.full((1, SIDE, SIDE, 3), PLACE, np.uint8)
+    clip[:, 20:60, 4:24] = clip[:, 30:60, 40:56] = RED
+    seen = see_alone(clip, [np.array([[4.0, 20, 24, 60], [40, 30, 56, 60]])])
+    assert seen is not None and np.abs(seen.place.astype(int) - PLACE).max() <= 2
+    assert np.array_equal(seen.backdrop, seen.place)
+    green = draw(GREEN, [(22, 20, 42, 60)])
+    marked = replace(green, backdrop=np.full_like(green.place, 7))
+    assert seen.suits < green.suits and set_stage([seen, marked], BOXES).clip[0, 0, 0].tolist() == [7] * 3
+    assert set_stage([replace(seen, suits=0.0), marked], BOXES).clip[0, 0, 0].tolist() == list(PLACE)

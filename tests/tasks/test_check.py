@@ -79,6 +79,12 @@ def test_settings_that_no_prompt_uses_are_named(workspace: Path, kind: str) -> N
     ]
     change_combination({"prompts": ["in the city", {"scene": "on the beach", "subjects": {"dog": "", "car": ""}}]})
     assert said() == []
+    change_combination({"render": {"motion_from_words": True}})
+    assert said() == [
+        "render.motion_from_words is true, and no subject's words say a way in an automatic layout; write as {subjects: {dog: is jumping}}"
+    ]
+    change_combination({"prompts": [{"scene": "on the beach", "subjects": {"dog": "is jumping", "car": ""}}]})
+    assert said() == []
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,11 @@ LED = {
     "motion": {"finetune": False},
 }
 
+TOLD = {
+    "prompts": [{"scene": "in the snow", "subjects": {"dog": "is jumping", "car": ""}}],
+    "render": {"motion_from_words": True},
+}
+
 
 @pytest.mark.parametrize("kind", ["sd1"], indirect=True)
 @pytest.mark.parametrize(
@@ -28,6 +33,11 @@ LED = {
         ),
         ({"motion": {"finetune": False}}, None, "4 frames, 8 steps, guidance 4"),
         ({"regions": {"staged": 0.3}}, None, "4 frames, 8 steps, guidance 4; motion of “a bear playing in the city”"),
+        (
+            TOLD,
+            "3 frames, 8 steps, guidance 4; each goes as its own words say",
+            "4 frames, 8 steps, guidance 4; each goes as its own words say",
+        ),
         (
             LED,
             "3 frames, 8 steps, guidance 2, each subject drawn alone first, best of 3 seeds; goes the way of “a bear playing in the city”",

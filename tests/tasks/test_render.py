@@ -30,7 +30,7 @@ def test_every_clip_has_its_own_prompt_and_seed(batch: int) -> None:
         sizes.append(len(seeds))
         return prompt_embeds[1:] * 100 + torch.tensor(seeds)
 
-    clips = list(generate_batches(generate, torch.arange(4), [10, 11, 20, 21, 30, 31], Guides(None, [None] * 3), batch, set()))
+    clips = list(generate_batches(generate, torch.arange(4), [10, 11, 20, 21, 30, 31], Guides(None, [None] * 3, [False] * 3), batch, set()))
     assert [(int(clip), seed) for clip, seed in clips] == [(110, 10), (111, 11), (220, 20), (221, 21), (330, 30), (331, 31)]
     assert max(sizes) == min(batch, 6)
 
@@ -46,7 +46,7 @@ def test_calls_whose_clips_are_finished_are_left_out_whole(batch: int, finished:
         made.append(seeds)
         return prompt_embeds[1:] * 100 + torch.tensor(seeds)
 
-    clips = generate_batches(generate, torch.arange(4), [10, 11, 20, 21, 30, 31], Guides(None, [None] * 3), batch, finished)
+    clips = generate_batches(generate, torch.arange(4), [10, 11, 20, 21, 30, 31], Guides(None, [None] * 3, [False] * 3), batch, finished)
     assert [seed for _, seed in clips] == [seed for seed in (10, 11, 20, 21, 30, 31) if seed // 10 - 1 not in finished]
     assert made == calls
 

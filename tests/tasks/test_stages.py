@@ -17,9 +17,12 @@ from tests.helpers.candidates import write_candidates
 from tests.helpers.workspace import change, change_combination, run_stages
 from vd_core.errors import InputError
 from vd_core.generation import staging
+from vd_core.generation.guides import Solos
+from vd_core.generation.staging import lay_out_events
 from vd_core.generation.takes import Director, Draw, Drawn, draw_alone, like_any, shows_all
 from vd_core.inputs.clip_motion import ClipMotion
-from vd_core.inputs.scenes import Said
+from vd_core.inputs.scenes import Asked, Said
+from vd_core.inputs.staging import Laid
 
 
 def test_from_pictures_to_videos(workspace: Path, kind: str) -> None:
@@ -42,17 +45,25 @@ def test_from_pictures_to_videos(workspace: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["sd1"], indirect=True)
 def test_subjects_are_drawn_alone_first_where_that_is_wanted(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every candidate's and every clip's that has regions; a plain prompt's as ever. What the clip leads is a picture that lasts."""
+    """Every candidate's and every clip's that has regions; a plain prompt's as ever. What the clip leads, or words, is a picture that lasts."""
     alone: list[int] = []
     directors: list[Director] = []
+    words: list[Said | None] = []
+    held: list[bool] = []
 
-    def count(director: Director, draw: Draw, prompt_embeds: torch.Tensor, seeds: list[int], said: list[Said | None]) -> list[Drawn]:
+    def lay(drawn: list[list[Drawn]], solos: Solos, lasts: bool) -> Laid:
+        held.append(lasts)
+        return lay_out_events(drawn, solos, lasts)
+
+    def count(director: Director, draw: Draw, prompt_embeds: torch.Tensor, seeds: list[int], asked: list[Asked]) -> list[Drawn]:
         alone.extend(seeds)
         directors.append(director)
-        assert len(said) == len(seeds) and all(d.shows is not shows_all for d in directors)
-        return draw_alone(director, draw, prompt_embeds, seeds, said)
+        assert len(asked) == len(seeds) and all(d.shows is not shows_all and d.fits for d in directors)
+        words.extend(own.said for own in asked)
+        return draw_alone(director, draw, prompt_embeds, seeds, asked)
 
     monkeypatch.setattr(staging, "draw_alone", count)
+    monkeypatch.setattr(staging, "lay_out_events", lay)
     run_stages("mix", "finetune")
     change("regions", {"staged": 0.5, "layouts": 2, "takes": 2})
     change("render", {"motion_from_clip": True})
@@ -63,11 +74,14 @@ def test_subjects_are_drawn_alone_first_where_that_is_wanted(workspace: Path, mo
     run_stages("render")
     assert len(set(alone)) == len(alone) == 2 * 3 + 2 * 2
     assert all(d.takes == 2 and d.alike is not like_any for d in directors)
-    assert [d.held for d in directors] == [False, True, True]
+    assert held == [False] * 3 + [True] * 2 and words[-2:] == [("a dog is jumping in the snow", "a dog in the snow"), None]
     assert len(json.loads(Path("runs/toys/render/videos.json").read_text())) == 4
     monkeypatch.setattr("tasks.render.follow_clip", lambda *_: ClipMotion((), np.zeros((16, 2))))
     run_stages("render")
-    assert [d.held for d in directors[3:]] == [False, False]  # whom nothing leads must not stand still
+    assert held[5:] == [False, False]  # whom nothing leads must not stand still
+    change("render", {"motion_from_words": True})
+    run_stages("render")
+    assert held[7:] == [True, True] and words[-2:] == [None, None]  # its box jumps
     alone.clear()
     change_combination({"prompts": [{"from": "in the forest", "to": "on the beach"}]})
     run_stages("render")

@@ -10,7 +10,7 @@ from vd_core.bases.stable_diffusion import Base
 from vd_core.generation.moves import Moves, carry_boxes, center_paths, make_room, moves_of_boxes, moves_of_clip
 from vd_core.generation.regions import WHOLE, Regions, build_regions, find_boxes
 from vd_core.inputs.clip_motion import ClipMotion
-from vd_core.inputs.scenes import Box, Said, Scene
+from vd_core.inputs.scenes import Asked, Box, Scene
 from vd_core.inputs.subjects import Subject
 
 Scheduler = DDIMScheduler | DPMSolverMultistepScheduler
@@ -42,12 +42,12 @@ class Stage:
 class Solos:
     """What a clip's r subjects are asked for with when each is drawn alone: in each of its e events, which begin at the frames `starts`.
 
-    `embeds` `[1 + e r, length, width]` are the empty prompt's and theirs, event by event, `said` what each says of its subject alone; `boxes` `[r, f, 4]` are
+    `embeds` `[1 + e r, length, width]` are the empty prompt's and theirs, event by event, `asked` what each asks for; `boxes` `[r, f, 4]` are
     where they stand in the clip.
     """
 
     embeds: torch.Tensor
-    said: list[Said | None]
+    asked: list[Asked]
     boxes: torch.Tensor
     starts: list[int]
 
@@ -56,11 +56,13 @@ class Solos:
 class Guides:
     """Of n clips: their regions, if any has some, and each clip's moves; None: the plain motion field. Only Text2Video-Zero has moves.
 
-    `alone` has each clip's subjects, if these are to be drawn alone first; `stage` is what comes of that (`vd_core.generation.staging`).
+    Where a clip is `held` its boxes alone move its subjects, each a picture that lasts for the clip. `alone` has each clip's subjects, if these are to be drawn
+    alone first; `stage` is what comes of that (`vd_core.generation.staging`).
     """
 
     regions: Regions | None
     moves: list[Moves | None]
+    held: list[bool]
     alone: list[Solos | None] | None = None
     stage: Stage | None = None
 
@@ -77,9 +79,8 @@ class Guides:
     def of(self, clips: list[int]) -> "Guides":
         """Those of some of the clips, in their order."""
         alone = self.alone and [self.alone[clip] for clip in clips]
-        return Guides(
-            self.regions and self.regions.of(clips), [self.moves[clip] for clip in clips], alone, self.stage and self.stage.of(clips)
-        )
+        moves, held = [self.moves[clip] for clip in clips], [self.held[clip] for clip in clips]
+        return Guides(self.regions and self.regions.of(clips), moves, held, alone, self.stage and self.stage.of(clips))
 
 
 def enter(
@@ -126,21 +127,21 @@ def build_guides(
     repeat: bool,
     strength: tuple[float, float] | None = None,
     motion: ClipMotion | None = None,
-    held: bool = False,
+    held: list[bool] | None = None,
 ) -> Guides:
     """The guides of clips of `frames`, one a scene, with the boxes of its layout where it has none of its own; `repeat` is `part_prompts`'.
 
     With a `strength` (Text2Video-Zero) each box has its own motion: that of its boxes over time, or, if it stays, that of the things that move in
     `motion`, a clip of as many frames. A scene without boxes moves as a whole. Without (AnimateDiff) boxes go the ways of these things, and no latent is carried;
-    `held`: nor is it with a strength, of scenes with boxes, whose subjects are laid out in every frame.
+    Nor is one with a strength in scenes with boxes that are `held` (one value a scene): their subjects are laid out in every frame.
     """
-    boxes, moves = [], []
-    for scene, layout in zip(scenes, layouts, strict=True):
-        own, carried = find_boxes(subjects, scene, layout, frames), None if held and scene.actions else strength
+    boxes, moves, fixed = [], [], held or [False] * len(scenes)
+    for scene, layout, laid in zip(scenes, layouts, fixed, strict=True):
+        own, carried = find_boxes(subjects, scene, layout, frames), None if laid and scene.actions else strength
         moved = find_moves(scene, own, carried, motion)
         boxes.append(carry_boxes(moved) if moved and scene.actions else own)
         moves.append(moved if carried else None)
-    return Guides(build_regions(base, subjects, scenes, boxes, frames, repeat), moves)
+    return Guides(build_regions(base, subjects, scenes, boxes, frames, repeat), moves, fixed)
 
 
 def find_moves(scene: Scene, boxes: torch.Tensor, strength: tuple[float, float] | None, motion: ClipMotion | None) -> Moves | None:

@@ -6,12 +6,10 @@ import numpy as np
 import torch
 
 from vd_core.inputs.clip_motion import ClipMotion, Thing, about_center
+from vd_core.inputs.ways import leave_room
 
 WIDTH = 512
 """Shifts of the background are in pixels of a picture of this width, left and up, as motion field strengths are."""
-
-MOST_TRAVEL = 0.5
-"""The most of the picture's width, and height, that is kept free for what moves."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +50,7 @@ def make_room(boxes: torch.Tensor, motion: ClipMotion) -> torch.Tensor:
     paths = [thing.matrices @ np.array([*center_of(thing), 1.0]) - center_of(thing) for thing in things_of(boxes, motion)]
     if not paths:
         return boxes
-    low, high = np.min(paths, (0, 1)), np.max(paths, (0, 1))
-    room = 1 - np.minimum(high - low, MOST_TRAVEL)
-    return boxes * torch.tensor(np.tile(room, 2)).to(boxes) - torch.tensor(np.tile(low * (1 - room) / np.maximum(high - low, 1e-6), 2)).to(
-        boxes
-    )
+    return torch.from_numpy(leave_room(boxes.cpu().numpy(), np.min(paths, (0, 1)), np.max(paths, (0, 1)))).to(boxes)
 
 
 def moves_of_clip(boxes: torch.Tensor, motion: ClipMotion) -> Moves:

@@ -18,7 +18,7 @@ from vd_core.generation.guides import Guides, Solos, Stage
 from vd_core.generation.pictures import generate_latents
 from vd_core.generation.takes import Director, Draw, Drawn, draw_alone
 from vd_core.generation.together import batch_of_pictures
-from vd_core.inputs.scenes import Box, Scene, alone_prompts, event_starts, own_words
+from vd_core.inputs.scenes import Box, Scene, alone_prompts, ask_alone, event_starts
 from vd_core.inputs.staging import Laid, set_stage
 from vd_core.inputs.subjects import Subject
 from vd_core.seeds import seed_for
@@ -63,7 +63,7 @@ def cast_alone(base: Base, subjects: list[Subject], scenes: list[Scene], guides:
             own = torch.tensor(layout).to(boxes)[:, None].expand(-1, boxes.shape[2], -1)
         prompts = alone_prompts(subjects, scene) if layout or scene.actions else []
         starts = event_starts(scene, boxes.shape[2])
-        alone.append(Solos(embed_prompts(base, prompts), own_words(subjects, scene), own, starts) if prompts else None)
+        alone.append(Solos(embed_prompts(base, prompts), ask_alone(subjects, scene), own, starts) if prompts else None)
     return replace(guides, alone=alone)
 
 
@@ -74,11 +74,11 @@ def set_stages(base: Base, director: Director, draw: Draw, guides: Guides, seeds
     count, clips = len(director.subjects), [(own, seed) for own, seed in zip(alone, seeds, strict=True)]
     own_seeds = [seed_for("alone", seed, k) for own, seed in clips for _ in own.starts for k in range(count)]
     texts = torch.cat([alone[0].embeds[:1], *(own.embeds[1:] for own in alone)])
-    said = [words for own in alone for words in own.said]
-    drawn = iter(draw_alone(director, draw, texts, own_seeds, said))
+    asked = [one for own in alone for one in own.asked]
+    drawn = iter(draw_alone(director, draw, texts, own_seeds, asked))
     boxes, stages = guides.regions.boxes.clone(), []
     for i, own in enumerate(alone):
-        laid = lay_out_events([[next(drawn) for _ in range(count)] for _ in own.starts], own, director.held)
+        laid = lay_out_events([[next(drawn) for _ in range(count)] for _ in own.starts], own, guides.held[i])
         stages.append(take_stage(base, laid, director.share))
         if len(own.starts) == 1 and len(laid.clip) == boxes.shape[2]:
             boxes[i] = torch.from_numpy(laid.boxes).to(boxes)

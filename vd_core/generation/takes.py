@@ -1,7 +1,7 @@
 """Subjects drawn alone, some takes each, and whose are kept (docs/regions.md)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from PIL import Image
 
 from vd_core.inputs.cutouts import Find
 from vd_core.inputs.pictures import to_pictures
-from vd_core.inputs.scenes import Said
+from vd_core.inputs.scenes import Asked, Said
 from vd_core.inputs.staging import Alone, see_alone, show_cut
 from vd_core.inputs.subjects import Subject
 from vd_core.seeds import seed_for
@@ -25,6 +25,9 @@ Alike = Callable[[np.ndarray, int], float]
 """(a frame, the number of a subject): how much like its given pictures the subject is that it shows."""
 Shows = Callable[[np.ndarray, Said], float]
 """(a frame, what is said of a subject alone): how much of that the frame shows."""
+
+Fits = Callable[[np.ndarray, str], float]
+"""(an empty place, what a scene says of it): how much it is what was said."""
 
 
 def like_any(frame: np.ndarray, subject: int) -> float:
@@ -42,8 +45,8 @@ class Director:
     """Who finds the subjects in what was drawn, and the `share` of the steps in which all are drawn together.
 
     Each subject is drawn alone in so many `takes`; the one whose cut-out is most `alike` is kept, the first of equal ones. Where something is said of it alone ("with
-    a hat") that half of the takes is looked at which `shows` it best: most alike would be the one without. `held`: it is drawn in a picture, which lasts for the
-    whole clip: its box moves it, and nothing else.
+    a hat") that half of the takes is looked at which `shows` it best: most alike would be the one without. All are laid before that of all takes' places which
+    `fits` best what was said of it; without `fits` of which least is guessed.
     """
 
     find: Find
@@ -52,19 +55,20 @@ class Director:
     takes: int = 1
     alike: Alike = like_any
     shows: Shows = shows_all
-    held: bool = False
+    fits: Fits | None = None
 
 
-def draw_alone(director: Director, draw: Draw, prompt_embeds: torch.Tensor, seeds: list[int], said: list[Said | None]) -> list[Drawn]:
+def draw_alone(director: Director, draw: Draw, prompt_embeds: torch.Tensor, seeds: list[int], asked: list[Asked]) -> list[Drawn]:
     """The director's subjects drawn alone, one a seed, in turn; who is not found is drawn again, TRIES times in all."""
     drawn: list[Drawn | None] = [None] * len(seeds)
     left = list(range(len(seeds)))
     for k in range(TRIES):
-        asked = [(i, k * director.takes + take) for i in left for take in range(director.takes)]
-        clips = draw(prompt_embeds[[0, *(1 + i for i, _ in asked)]], [seed_for("try", seeds[i], take) for i, take in asked])
-        seen = [see_take(director, to_pictures(frames), i % len(director.subjects)) for (i, _), frames in zip(asked, clips, strict=True)]
+        tries = [(i, k * director.takes + take) for i in left for take in range(director.takes)]
+        clips = draw(prompt_embeds[[0, *(1 + i for i, _ in tries)]], [seed_for("try", seeds[i], take) for i, take in tries])
+        seen = [see_take(director, to_pictures(frames), i % len(director.subjects)) for (i, _), frames in zip(tries, clips, strict=True)]
         for n, i in enumerate(left):
-            drawn[i] = choose_take(director, seen[n * director.takes :][: director.takes], i % len(director.subjects), said[i])
+            own = seen[n * director.takes :][: director.takes]
+            drawn[i] = hang_backdrop(director, own, choose_take(director, own, i % len(director.subjects), asked[i].said), asked[i].place)
         left = [i for i in left if (found := drawn[i]) and found[1] is None]
         if not left:
             break
@@ -91,3 +95,14 @@ def choose_take(director: Director, takes: list[Drawn], subject: int, said: Said
     if said:
         considered = sorted(considered, key=lambda take: -rate(lambda frame: director.shows(frame, said), take))[: -(-len(takes) // 2)]
     return takes[max(considered, key=lambda take: rate(lambda frame: director.alike(frame, subject), take))]
+
+
+def hang_backdrop(director: Director, takes: list[Drawn], kept: Drawn, place: str) -> Drawn:
+    """The take that is kept, with that of all takes' places which fits best what is said of it."""
+    clip, alone = kept
+    if alone is None:
+        return kept
+    places = [own.place for _, own in takes if own]
+    suits = [own.suits for _, own in takes if own] if director.fits is None or not place else [director.fits(own, place) for own in places]
+    best = int(np.argmax(suits))
+    return clip, replace(alone, backdrop=places[best], suits=suits[best])

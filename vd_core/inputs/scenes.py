@@ -16,6 +16,15 @@ Layout = dict[str, tuple[Box, ...]]
 Said = tuple[str, str]
 """What a subject is drawn with alone, in class nouns, and the same without its own action or attribute."""
 
+
+@dataclass(frozen=True)
+class Asked:
+    """What a subject is drawn with alone: where, and what is `said` of it alone; None: nothing."""
+
+    place: str
+    said: Said | None = None
+
+
 Raw = str | dict[str | int, Any]
 """A prompt as YAML has it."""
 
@@ -27,7 +36,8 @@ class Scene:
     """A prompt, read. `text` is what comes after P_c.
 
     With `actions` each subject has its own action or attribute, in its boxes of `layout` (None: automatic ones); `bounded` keeps the subjects'
-    self-attention apart. With `events`, (first frame, text) each, the scene changes over time; None is the middle of the clip.
+    self-attention apart. With `events`, (first frame, text) each, the scene changes over time; None is the middle of the clip. Who is `led` does what its words say
+    because its boxes do (`vd_core.inputs.ways`).
     """
 
     text: str
@@ -35,6 +45,7 @@ class Scene:
     layout: Layout | None
     bounded: bool
     events: tuple[tuple[int | None, str], ...]
+    led: frozenset[str] = frozenset()
 
 
 def read_scene(raw: Raw) -> Scene:
@@ -143,12 +154,13 @@ def alone_prompts(subjects: list[Subject], scene: Scene) -> list[str]:
     ]
 
 
-def own_words(subjects: list[Subject], scene: Scene) -> list[Said | None]:
-    """For each of `alone_prompts` what it says of its subject alone; None where that is nothing."""
+def ask_alone(subjects: list[Subject], scene: Scene) -> list[Asked]:
+    """What each of `alone_prompts` asks for; of who is led, its boxes do what is said of it."""
     if not scene.actions:
-        return [None] * (len(scene.events) * len(subjects))
-    own = [(s.class_prompt, scene.actions[s.name]) for s in subjects]
-    return [(join(noun, action, scene.text), join(noun, scene.text)) if action else None for noun, action in own]
+        return [Asked(text) for _, text in scene.events for _ in subjects]
+    own = {s.name: "" if s.name in scene.led else scene.actions[s.name] for s in subjects}
+    said = [(join(s.class_prompt, own[s.name], scene.text), join(s.class_prompt, scene.text)) for s in subjects]
+    return [Asked(scene.text, words if own[s.name] else None) for s, words in zip(subjects, said, strict=True)]
 
 
 def spoken_prompt(subjects: list[Subject], scene: Scene) -> str:

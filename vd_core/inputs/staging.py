@@ -20,11 +20,16 @@ OUTLINED = 0.5
 
 @dataclass(frozen=True)
 class Alone:
-    """A subject's clip, its box `[f, 4]` in each frame, in pixels, and the place `[h, w, 3]` behind it. A clip of one frame is a picture that lasts."""
+    """A subject's clip, its box `[f, 4]` in each frame, in pixels, and the place `[h, w, 3]` behind it. A clip of one frame is a picture that lasts.
+
+    It brings a `backdrop` `[h, w, 3]` that others may be laid before too; of several that which `suits` best is taken.
+    """
 
     clip: np.ndarray
     path: np.ndarray
     place: np.ndarray
+    backdrop: np.ndarray
+    suits: float
 
 
 @dataclass(frozen=True)
@@ -45,12 +50,17 @@ class Way:
 
 
 def see_alone(clip: np.ndarray, boxes: list[np.ndarray]) -> Alone | None:
-    """A subject whose boxes `[k, 4]` were found in each frame, surest first; where none was, it is between its neighbors' places. None: never found."""
+    """A subject whose boxes `[k, 4]` were found in each frame, surest first; where none was, it is between its neighbors' places. None: never found.
+
+    A second one that was drawn beside it is not left in its place either. Places suit the better the less of them is guessed.
+    """
     path = np.array([own[0] if len(own) else [np.nan] * 4 for own in boxes], float)
     if np.isnan(path).all():
         return None
     whole = interpolate(path[None])[0]
-    return Alone(clip, whole, fill_hole(*median_behind(clip, list(whole[:, None]))))
+    behind, hole = median_behind(clip, [np.concatenate([box[None], own]) for box, own in zip(whole, boxes, strict=True)])
+    place = fill_hole(behind, hole)
+    return Alone(clip, whole, place, place, -float(hole.mean()))
 
 
 def find_way(path: np.ndarray, boxes: np.ndarray, shape: tuple[int, ...]) -> Way:
@@ -68,13 +78,13 @@ def find_way(path: np.ndarray, boxes: np.ndarray, shape: tuple[int, ...]) -> Way
 def set_stage(alone: list[Alone | None], boxes: np.ndarray) -> Laid:
     """All subjects in one clip, each in its own of `boxes` `[r, f, 4]` (fractions), those that stand lower in front; the boxes have gone as far as each has from its own.
 
-    The place is that of the subject that hides least of it. A subject that is None is missing. ValueError if all are.
+    The place is the backdrop that suits best. A subject that is None is missing. ValueError if all are.
     """
     there = [(own, i) for i, own in enumerate(alone) if own is not None]
     if not there:
         raise ValueError("nobody to be laid anywhere")
-    least = min((own for own, _ in there), key=lambda own: (own.path[:, 2:] - own.path[:, :2]).prod(1).mean())
-    frames = np.repeat(least.place[None].astype(np.float32), boxes.shape[1], 0)
+    place = max((own for own, _ in there), key=lambda own: own.suits).backdrop
+    frames = np.repeat(place[None].astype(np.float32), boxes.shape[1], 0)
     gone, hides = boxes.copy(), np.zeros(frames.shape[:3])
     for own, i in sorted(there, key=lambda pair: boxes[pair[1], 0, 3]):
         way = find_way(own.path, boxes[i], frames.shape[1:])

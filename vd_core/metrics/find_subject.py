@@ -8,7 +8,7 @@ from PIL import Image
 
 from vd_core.inputs.cutouts import Find
 from vd_core.inputs.scenes import Said
-from vd_core.metrics.clip_scores import text_gain
+from vd_core.metrics.clip_scores import text_fidelity, text_gain
 from vd_core.metrics.fidelity import SubjectReference, detect, match_frames, score_frames
 from vd_core.metrics.judges import Judges
 from vd_core.metrics.nouns import known_noun
@@ -59,3 +59,12 @@ def shows_with(judges: Judges) -> Callable[[np.ndarray, Said], float]:
         return text_gain(judges, torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float() / 255, *said)
 
     return shows
+
+
+def fits_with(judges: Judges) -> Callable[[np.ndarray, str], float]:
+    """How much an empty place `[h, w, 3]` of uint8 is what is said of it, as CLIP has it."""
+
+    def fits(place: np.ndarray, said: str) -> float:
+        return text_fidelity(judges, torch.from_numpy(place.copy()).permute(2, 0, 1)[None].float() / 255, said)
+
+    return fits

@@ -47,12 +47,14 @@ IN_A_ROW = 4
 
 @dataclass(frozen=True)
 class Arm:
-    """One way: what is `trained`, whether pictures are drawn with regions, whether a region's prompt repeats its subject, and whether each is drawn alone first."""
+    """One way: what is `trained`, whether pictures are drawn with regions, whether a region's prompt repeats its subject, whether each is drawn alone
+    first, and whether in clips its own words lead it."""
 
     trained: Trained
     placed: bool
     repeat: bool
     staged: bool = False
+    led: bool = False
 
 
 ARMS = {

@@ -13,18 +13,19 @@ from vd_core.generation.animatediff import build_animatediff, generate_animatedi
 from vd_core.generation.customised import Generate, customise_animatediff, customise_text2video_zero
 from vd_core.generation.guides import build_guides
 from vd_core.generation.layouts import place_automatically
-from vd_core.generation.staging import draw_clip_with, draw_picture_with
+from vd_core.generation.staging import draw_clip_with, draw_picture_with, draw_still_with
 from vd_core.generation.unet import unroll
 from vd_core.inputs.clip_motion import find_motion
 from vd_core.inputs.pictures import contact_sheet, to_pictures
 from vd_core.inputs.scenes import Scene, spoken_prompt, whole_prompt
+from vd_core.inputs.ways import lead_by_words
 from vd_core.metrics.clip_scores import temporal_consistency
 from vd_core.metrics.fidelity import match_frames, score_frames
 from vd_core.metrics.motion_path import path_correlation
 from vd_core.seeds import seed_for
 from vd_core.settings import Sampling
 from vd_core.studies.beyond import Arm, Plan, Rows, name_by_color
-from vd_core.studies.staged import CALM, Players, play, stage_scenes
+from vd_core.studies.staged import CALM, TAKES, Players, play, stage_scenes
 from vd_core.studies.toys import Jury, Toys
 from vd_core.studies.transfer import draw_reference, track
 from vd_core.toybox.reading.action_binding import action_binding
@@ -58,12 +59,19 @@ def draw_clips(
     """One clip a scene and seed, in 0..1: `[n, f, 3, h, w]`; without regions and events the whole scene is said in one sentence."""
     subjects, calmly = players.subjects, partial(generate, guidance_scale=CALM)
     prompts = [whole_prompt(subjects, s) if arm.placed else spoken_prompt(subjects, s) for s in scenes]
-    layouts, clips = [place_automatically(len(subjects))] * len(scenes), []
-    guides = build_guides(base, subjects, scenes, layouts, frames, arm.repeat) if arm.placed else None
+    layout, clips = place_automatically(len(subjects)), []
+    if arm.led:
+        scenes = [lead_by_words(scene, subjects, layout, frames) for scene in scenes]
+    guides = (
+        build_guides(base, subjects, scenes, [layout] * len(scenes), frames, arm.repeat, held=[arm.led] * len(scenes))
+        if arm.placed
+        else None
+    )
+    draw, takes = (draw_still_with(base, calmly), TAKES) if arm.led else (draw_clip_with(calmly), 1)
     for i, (scene, seed) in enumerate(zip(scenes, seeds, strict=True)):
         own = guides and guides.of([i])
         if own and arm.staged:
-            own = stage_scenes(base, jury, players, [scene], own, draw_clip_with(calmly), [seed], takes=1)
+            own = stage_scenes(base, jury, players, [scene], own, draw, [seed], takes)
         clips.append((calmly if own and own.stage else generate)(embed_prompts(base, prompts[i : i + 1]), [seed], guides=own))
     return (torch.cat(clips).float() + 1) / 2
 
@@ -167,12 +175,12 @@ def run_zero_motion(folder: Path, jury: Jury, toys: Toys, plan: Plan, arm: Arm, 
         actions = {s.name: "" for s in subjects} if arm.placed else {}
         scenes = [Scene(place, actions, None, False, ()) for place in plan.places[: plan.clips]]
         layouts = [place_automatically(len(subjects))] * len(scenes)
-        guides = build_guides(base, subjects, scenes, layouts, ZERO_FRAMES, arm.repeat, STRENGTH, motion, arm.staged)
+        guides = build_guides(base, subjects, scenes, layouts, ZERO_FRAMES, arm.repeat, STRENGTH, motion, [arm.staged] * len(scenes))
         prompts = [whole_prompt(subjects, scene) for scene in scenes]
         seeds = [seed_for("zero", i, k) for k in range(len(scenes))]
         if arm.staged:
             draw = draw_picture_with(base, Sampling(ZERO_STEPS, CALM))
-            guides = stage_scenes(base, jury, players, scenes, guides, draw, seeds, held=True)
+            guides = stage_scenes(base, jury, players, scenes, guides, draw, seeds)
         drawing = partial(generate, guidance_scale=CALM) if guides.stage else generate
         clips = (drawing(embed_prompts(base, prompts), seeds, guides=guides).float().cpu() + 1) / 2
         path = path_of(drawn.path)[chosen] * [1, -1]

@@ -10,7 +10,7 @@ from vd_core.generation.takes import Director, Draw
 from vd_core.inputs.scenes import Scene
 from vd_core.inputs.subjects import Subject
 from vd_core.metrics.fidelity import SubjectReference
-from vd_core.metrics.find_subject import alike_with, find_with, shows_with
+from vd_core.metrics.find_subject import alike_with, find_with, fits_with, shows_with
 from vd_core.settings import Sampling
 from vd_core.studies.toys import Jury, Toys, draw_toys, refer_to_toys
 
@@ -45,11 +45,11 @@ def stage_scenes(
     draw: Draw,
     seeds: list[int],
     takes: int = TAKES,
-    held: bool = False,
 ) -> Guides:
     """The guides of scenes, one a seed, with their stages."""
     subjects = players.subjects
+    judges = jury.judges
     director = Director(
-        find_with(jury.judges), subjects, STAGED, takes, alike_with(jury.judges, players.known), shows_with(jury.judges), held
+        find_with(judges), subjects, STAGED, takes, alike_with(judges, players.known), shows_with(judges), fits_with(judges)
     )
     return set_stages(base, director, draw, cast_alone(base, subjects, scenes, guides, place_automatically(len(subjects))), seeds)
