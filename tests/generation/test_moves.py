@@ -16,6 +16,7 @@ from vd_core.generation.unet import unroll
 from vd_core.inputs.clip_motion import ClipMotion, Thing
 from vd_core.inputs.scenes import read_scene
 from vd_core.inputs.subjects import Subject
+from vd_core.inputs.ways import lead_by_words
 
 FRAMES = 8
 BOXES = torch.tensor([[0.0, 0.25, 0.5, 1.0], [0.5, 0.25, 1.0, 1.0]])
@@ -126,6 +127,26 @@ def test_animatediffs_boxes_go_the_clips_ways_and_carry_no_latents(base: Base) -
     assert moved.regions is not None and moved.regions.boxes[0, 0, :, 0].tolist() == pytest.approx([0, 0.1, 0.2])
     assert moved.regions.boxes[0, 0, 0].tolist() == pytest.approx([0, 0.2, 0.5, 1])  # boxes that say their own way keep it
     assert build_guides(base, subjects, [read_scene("in the snow")], [layout], 3, False, None, motion).regions is None
+
+
+@pytest.mark.parametrize("kind", ["sd1"], indirect=True)
+def test_words_lead_both_generators_before_the_clip(base: Base) -> None:
+    """Boxes jump; Text2Video-Zero carries what is in them, unless every frame was laid out."""
+    subjects, frames, layout = [Subject("dog", "dog", "sks", None)], 8, place_automatically(1)
+    away = np.repeat(np.float64([[[1, 0, 0.3], [0, 1, 0]]]), frames, 0)
+    motion = ClipMotion((Thing((0.1, 0.3, 0.4, 0.9), away),), np.zeros((frames, 2)))
+    scene = lead_by_words(read_scene({"scene": "in the snow", "subjects": {"dog": "is jumping"}}), subjects, layout, frames)
+    zero, animated, laid = (
+        build_guides(base, subjects, [scene], [layout], frames, False, strength, motion, [held])
+        for strength, held in (((0.0, 0.0), False), (None, False), ((0.0, 0.0), True))
+    )
+    assert zero.carry and zero.moves[0] is not None and laid.moves == animated.moves == [None]
+    ground = zero.moves[0].matrices[0, :, 1, 2]
+    assert ground[0] == 0 and float(ground.min()) == pytest.approx(-0.2, abs=1e-3)
+    for guides in (zero, animated, laid):
+        assert guides.regions is not None
+        tops = guides.regions.boxes[0, 0, :, 1]
+        assert float(tops[0] - tops.min()) == pytest.approx(0.2, abs=1e-3) and guides.regions.boxes[0, 0, :, 0].tolist() == [0] * frames
 
 
 @pytest.mark.parametrize("kind", ["sd1"], indirect=True)
