@@ -170,7 +170,8 @@ def guide(
     frames, chosen = frames_of(generator, section), section.regions
     layouts = [lay_out_row(subjects, section)] * len(scenes)
     strength = section.render.motion_field_strength if generator == "text2video_zero" else None
-    held = [chosen.staged > 0 and (leads(motion) or bool(scene.led)) for scene in scenes]
+    laid_out = [leads(motion) or bool(scene.led) or (strength is not None and scene.travels) for scene in scenes]
+    held = [chosen.staged > 0 and own for own in laid_out]
     return build_guides(base, subjects, scenes, layouts, frames, chosen.repeat, strength, motion and motion.spread_over(frames), held)
 
 

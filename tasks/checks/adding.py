@@ -13,6 +13,8 @@ from tasks.shared.paths import data_folder, metrics_path, picks_path
 from tasks.shared.yaml_files import check_name
 from vd_core.errors import InputError
 from vd_core.files import replacing
+from vd_core.inputs.scenes import read_scene
+from vd_core.inputs.ways import says_a_way
 
 LONGEST_NAME = 60
 
@@ -40,17 +42,20 @@ def entry_of(
 ) -> dict[str, Any]:
     """What params.yaml says of a new combination; `owner` is itself, or the one whose finetuned subjects it takes.
 
-    `staged`: each subject is drawn alone first, and goes the clip's way if there is one (docs/regions.md).
+    `staged`: each subject is drawn alone first, and goes the clip's way if there is one, or else the prompts', if they say one (docs/regions.md).
     """
     scenes = [{"scene": prompt, "subjects": dict.fromkeys(subjects, "")} for prompt in prompts] if staged else prompts
     words = {"prompts": scenes, "motion_prompt": motion_prompt, "sampling_round": 0}
-    keys = stage_keys(motion_prompt is not None) if staged else {}
+    keys = stage_keys(motion_prompt is not None, any(says_a_way(read_scene(scene)) for scene in scenes)) if staged else {}
     return {"base": base, "finetune_from": owner, "subjects": subjects, **words, **keys}
 
 
-def stage_keys(clip: bool) -> dict[str, Any]:
-    """The keys of a preset that let each subject be drawn alone first, in candidates and videos; with a clip it is led along its way, and nothing is finetuned for that."""
-    led = {"render": {"motion_from_clip": True}, "motion": {"finetune": False}} if clip else {}
+def stage_keys(clip: bool, words: bool) -> dict[str, Any]:
+    """The keys of a preset that let each subject be drawn alone first, in candidates and videos. With a clip it is led along its way, and nothing is finetuned for that; without
+    one as its `words` say, if they say a way.
+    """
+    by_words = {"render": {"motion_from_words": True}} if words else {}
+    led = {"render": {"motion_from_clip": True}, "motion": {"finetune": False}} if clip else by_words
     return {"regions": {"layouts": 2, "staged": 0.3, "takes": 4}, **led}
 
 

@@ -41,7 +41,8 @@ def main(
     motion: Annotated[Path | None, typer.Option(help="a clip whose motion you want; needs --motion-prompt")] = None,
     motion_prompt: Annotated[str | None, typer.Option(help='what the clip shows: "a man is skiing in the snow"')] = None,
     staged: Annotated[
-        bool, typer.Option("--staged", help="beyond the paper: each subject is drawn alone first, and led along the clip's way")
+        bool,
+        typer.Option("--staged", help="beyond the paper: each subject is drawn alone first, and led along the clip's way, or as words say"),
     ] = False,
 ) -> None:
     """Copy your pictures into data/<name>/ and add the combination to params.yaml. Your own files stay as they are."""

@@ -133,7 +133,9 @@ def test_automatic_layouts() -> None:
         layouts = [place_automatically(count, i, most) for i in range(count_layouts(count, most))]
         assert len({tuple(boxes) for boxes in layouts}) == len(layouts)
         for boxes in layouts:
-            assert len(boxes) == count and len({box[1] for box in boxes}) == (1 if count <= most else 2)
+            rows = 1 if count <= most else 2
+            assert len(boxes) == count and len({box[1] for box in boxes}) == rows
+            assert [box[3] - box[1] for box in boxes] == pytest.approx([0.8 / rows] * count)  # a fifth of each row is left above
             for i, a in enumerate(boxes):
                 assert not any(a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3] for b in boxes[:i])
 

@@ -67,6 +67,14 @@ def test_what_grows_stands_on_its_ground_and_what_shakes_is_back_at_once() -> No
     assert (np.diff(moved) != 0).sum() >= 6
 
 
+def test_words_of_all_lead_those_who_have_none_of_their_own() -> None:
+    scene = read_scene({"scene": "are sliding to the right", "subjects": {"dog": "", "cat": "is sliding to the left"}})
+    assert says_a_way(scene)
+    gone = lead_by_words(scene, SUBJECTS, place_automatically(2), FRAMES).layout
+    assert gone is not None and gone["dog"][-1][0] > gone["dog"][0][0] and gone["cat"][-1][0] < gone["cat"][0][0]
+    assert not says_a_way(read_scene({"scene": "on a jumping castle", "subjects": {"dog": "", "cat": ""}}))
+
+
 def test_a_layout_that_is_given_is_obeyed() -> None:
     subjects = {"dog": "is jumping", "cat": ""}
     given = {"scene": "", "subjects": subjects, "layout": {"dog": [0, 0, 0.5, 1], "cat": [0.5, 0, 1, 1]}}

@@ -80,6 +80,13 @@ def test_subjects_that_are_drawn_alone_first(project: Path, clip: bool) -> None:
     assert merged.render.motion_from_clip == clip and (merged.learned_motion is None)
 
 
+def test_prompts_that_say_a_way_lead_where_no_clip_does(project: Path) -> None:
+    code, _ = call("pets", *REX, *MIA, "--prompt", "are jumping in the snow", "--prompt", "in the city", "--staged")
+    assert code == 0 and merge(load_params(), "pets").render.motion_from_words
+    assert call("still", "--finetune-from", "pets", "--prompt", "in the city", "--staged")[0] == 0
+    assert not merge(load_params(), "still").render.motion_from_words
+
+
 def test_the_combination_is_whole_and_the_originals_stay(project: Path) -> None:
     before, originals = state(project), state(project.parent / "mia")
     code, said = call("pets", *REX, *MIA, *SCENE, "--motion", str(ROOT / "data/toys/motion.mp4"), "--motion-prompt", "a bear: jumps # high")

@@ -82,6 +82,13 @@ def test_subjects_are_drawn_alone_first_where_that_is_wanted(workspace: Path, mo
     change("render", {"motion_from_words": True})
     run_stages("render")
     assert held[7:] == [True, True] and words[-2:] == [None, None]  # its box jumps
+    boxes = {"dog": [[0, 0.2, 0.5, 1], [0.2, 0.2, 0.7, 1]], "car": [0.5, 0.2, 1, 1]}
+    change_combination({"prompts": [{"scene": "in the snow", "subjects": {"dog": "is jumping", "car": ""}, "layout": boxes}]})
+    run_stages("render")
+    assert held[9:] == [True, False] and words[-2:] != [
+        None,
+        None,
+    ]  # Text2Video-Zero would carry its latents; a clip of AnimateDiff's jumps by itself
     alone.clear()
     change_combination({"prompts": [{"from": "in the forest", "to": "on the beach"}]})
     run_stages("render")

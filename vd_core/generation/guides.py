@@ -146,9 +146,8 @@ def build_guides(
 
 def find_moves(scene: Scene, boxes: torch.Tensor, strength: tuple[float, float] | None, motion: ClipMotion | None) -> Moves | None:
     """How a scene's latents, or without a `strength` its boxes alone, move from frame to frame; None: by the plain motion field, or not at all."""
-    stays = not scene.layout or all(len(track) == 1 for track in scene.layout.values())
-    if motion and stays and strength:
+    if motion and strength and not scene.travels:
         return moves_of_clip(center_paths(boxes[:, 0], motion) if scene.actions else torch.tensor([WHOLE]), motion)
-    if motion and stays and scene.actions:
+    if motion and scene.actions and not scene.travels:
         return moves_of_clip(make_room(boxes[:, 0], motion), motion)
     return moves_of_boxes(boxes, strength) if strength and scene.actions else None

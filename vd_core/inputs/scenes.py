@@ -47,6 +47,11 @@ class Scene:
     events: tuple[tuple[int | None, str], ...]
     led: frozenset[str] = frozenset()
 
+    @property
+    def travels(self) -> bool:
+        """Whether any box moves over the clip."""
+        return self.layout is not None and any(len(track) > 1 for track in self.layout.values())
+
 
 def read_scene(raw: Raw) -> Scene:
     """A prompt as params.yaml has it; InputError of one line if it is none."""

@@ -97,14 +97,19 @@ def find_path(action: str, frames: int) -> Path | None:
     return np.concatenate([together[..., :2].sum(0), together[..., 2:].prod(0)], 1)
 
 
+def words_of(scene: Scene, name: str) -> str:
+    """What a subject of a scene does: its own words, or without any those of a scene of all, "are jumping on the beach"."""
+    return scene.actions[name] or (scene.text if scene.text.startswith("are ") else "")
+
+
 def says_a_way(scene: Scene) -> bool:
     """Whether words lead any subject of a scene: boxes that are given are as they were given."""
-    return scene.layout is None and any(find_path(action, 2) is not None for action in scene.actions.values())
+    return scene.layout is None and any(find_path(words_of(scene, name), 2) is not None for name in scene.actions)
 
 
 def lead_by_words(scene: Scene, subjects: list[Subject], layout: list[Box], frames: int) -> Scene:
-    """A scene whose subjects go as their own words say, from boxes of `layout`, one a subject, laid into what the longest way leaves of the picture."""
-    paths = [find_path(scene.actions[s.name], frames) for s in subjects]
+    """A scene whose subjects go as their words say, from boxes of `layout`, one a subject, laid into what the longest way leaves of the picture."""
+    paths = [find_path(words_of(scene, s.name), frames) for s in subjects]
     known = np.stack([path(frames) if own is None else own for own in paths])  # [r, f, 3]
     boxes = leave_room(np.array(layout), known[..., :2].min((0, 1)), known[..., :2].max((0, 1)))
     layout_over_time = {s.name: move_box(box, own) for s, box, own in zip(subjects, boxes, known, strict=True)}
