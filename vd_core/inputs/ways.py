@@ -99,7 +99,7 @@ def find_path(action: str, frames: int) -> Path | None:
 
 def words_of(scene: Scene, name: str) -> str:
     """What a subject of a scene does: its own words, or without any those of a scene of all, "are jumping on the beach"."""
-    return scene.actions[name] or (scene.text if scene.text.startswith("are ") else "")
+    return scene.actions[name] or (scene.text if scene.text.startswith(("are ", "is ")) else "")
 
 
 def says_a_way(scene: Scene) -> bool:
