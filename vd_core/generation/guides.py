@@ -132,7 +132,7 @@ def build_guides(
     """The guides of clips of `frames`, one a scene, with the boxes of its layout where it has none of its own; `repeat` is `part_prompts`'.
 
     With a `strength` (Text2Video-Zero) each box has its own motion: that of its boxes over time, or, if it stays, that of the things that move in
-    `motion`, a clip of as many frames. A scene without boxes moves as a whole. Without (AnimateDiff) boxes go the ways of these things, and no latent is carried;
+    `motion`, a clip of as many frames. A scene without boxes moves as a whole. Without (AnimateDiff) boxes go the ways of these things, and no latent is carried.
     Nor is one with a strength in scenes with boxes that are `held` (one value a scene): their subjects are laid out in every frame.
     """
     boxes, moves, fixed = [], [], held or [False] * len(scenes)
